@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from ...search_space.errors import InputError
@@ -25,9 +26,37 @@ def check_ours(path: Path) -> None:
     Raises:
         InputError: If one of the files exists and no export wrote it.
     """
+    paired = FORMATS[path.suffix.lower()].paired
     for target in targets(path):
-        sign = target if target.suffix.lower() in (*FORMATS, *_CARDS) else path
-        check_marked(target, marked=is_ours(sign))
+        if paired and target.suffix == paired:
+            _check_paired(target, path)
+        else:
+            sign = target if target.suffix.lower() in (*FORMATS, *_CARDS) else path
+            check_marked(target, marked=is_ours(sign))
+
+
+def _check_paired(target: Path, path: Path) -> None:
+    """Check that a second file, which has no mark, is the one that the card of ``path`` names.
+
+    Raises:
+        InputError: If it exists and is another one.
+    """
+    if not target.is_file():
+        return check_marked(target, marked=False)
+    digest = sha256(target.read_bytes()).hexdigest()
+    owners = [card for card in sorted(path.parent.glob("*.md")) if _names(card, digest)]
+    own = path.with_name(f"{path.name}.md")
+    if owners and own not in owners:
+        raise InputError(
+            f"{str(target)!r} must belong to {path.name!r} to be replaced, but belongs to "
+            f"{owners[0].stem!r}"
+        )
+    return check_marked(target, marked=bool(owners))
+
+
+def _names(card: Path, digest: str) -> bool:
+    """Return whether a card of ours names a file by its digest."""
+    return is_ours(card) and digest in card.read_text(encoding="utf-8")
 
 
 def check_marked(path: Path, *, marked: bool) -> None:

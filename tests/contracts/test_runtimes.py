@@ -99,7 +99,8 @@ def test_it_runs_networks_as_torch_does(name: str, architecture: Architecture) -
     assert found.low is not None and found.high is not None
     assert 0 < found.low <= found.value <= found.high
     record = found.provenance
-    assert record["check"]["difference"] <= record["check"]["tolerance"] < 0.1
+    loosest = 0.5 if name.endswith("-int8") else 0.1
+    assert record["check"]["difference"] <= record["check"]["tolerance"] <= loosest
     assert record["runtime"] == name and record["runtime_version"]
     assert record["versions"][evaluator.runtime.package] == record["runtime_version"]
 

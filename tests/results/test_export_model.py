@@ -13,10 +13,12 @@ import nas_explorer.results
 import pytest
 import torch
 from nas_explorer.evaluators.accuracy.data.preparation import Preparation
+from nas_explorer.evaluators.runtime_table import RUNTIMES
 from nas_explorer.results.export import ExportError, Proof, export_model, load_model
 from nas_explorer.results.export.formats import FORMATS
 from nas_explorer.results.export.header import make_header, read_facts
 from nas_explorer.results.export.networks import fresh_network, trained_network
+from nas_explorer.results.export.overwrite_guard import check_ours
 from nas_explorer.results.export.proof import count_macs, prove
 from nas_explorer.results.export.safetensors_file import SafetensorsFile
 from nas_explorer.results.export.weights import read_weights, save_weights
@@ -188,10 +190,13 @@ def test_a_preparation_that_cannot_be_done_is_not_recorded(key: str, value: obje
 @pytest.mark.usefixtures("one_onnx_table")
 @pytest.mark.parametrize("ending", [*FORMATS])
 def test_what_an_export_wrote_is_replaced_and_nothing_else(tmp_path: Path, ending: str) -> None:
+    runtime = FORMATS[ending].runtime
+    if absent := runtime and RUNTIMES[runtime].absent():
+        pytest.skip(f"no module {', '.join(absent)}")
     path = tmp_path / f"net{ending}"
     export(path)
     contents = {each: each.read_bytes() for each in tmp_path.iterdir()}
-    assert len(contents) == (2 if ending in (".onnx", ".pt2") else 3)
+    assert len(contents) == (3 if ending in (".safetensors", ".py", ".xml", ".param") else 2)
     save_file({"other": torch.zeros(2)}, tmp_path / "other")
     others = [
         *(b"", b"import nas_explorer\n", b'{"name": "nas_explorer"}', b"[1]", b'"nas_explorer"'),
@@ -210,13 +215,25 @@ def test_what_an_export_wrote_is_replaced_and_nothing_else(tmp_path: Path, endin
     assert b"second" in card.read_bytes() and b"second" not in contents[card]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_onnx_table")
+def test_weights_in_a_second_file_belong_to_one_model(tmp_path: Path) -> None:
+    export(tmp_path / "net.xml")
+    whole = (tmp_path / "net.bin").read_bytes()
+    with pytest.raises(InputError, match=r"net\.bin' must belong to 'net\.param' .* 'net\.xml'"):
+        check_ours(tmp_path / "net.param")
+    (tmp_path / "net.bin").write_bytes(whole[1:])
+    with pytest.raises(InputError, match=r"written by nas-explorer to be .* but '.*net\.bin' is"):
+        check_ours(tmp_path / "net.xml")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         (
             "net.pt",
-            r"ending of a model file must be one of \.onnx, \.pt2, \.py, \.safetensors, "
-            r"but got '\.pt'",
+            r"ending of a model file must be one of \.mnn, \.onnx, .*, but got '\.pt'; did you "
+            r"mean",
         ),
         ("net", r"ending .* but got ''"),
         ("missing/net.safetensors", r"folder of a model file must exist, but got '.*missing/net"),
