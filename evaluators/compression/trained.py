@@ -108,14 +108,15 @@ class TrainedNetworks:
         Statistics of other channels differ from means of the former ones.
         """
         norms = [each for each in network.modules() if isinstance(each, nn.BatchNorm2d)]
-        if not norms:
+        batches = [each for each in self._batches if len(each) > 1]  # one value has no variance
+        if not norms or not batches:
             return
         before = [each.momentum for each in norms]
         for each in norms:
             each.reset_running_stats()
             each.momentum = None  # the mean over batches
             each.train()
-        for places in self._batches:
+        for places in batches:
             network(self._normalise(self._data.train_images[places]))
         for each, momentum in zip(norms, before, strict=True):
             each.momentum = momentum

@@ -127,6 +127,8 @@ def compress(
             return CompressResult(candidate=made, fresh=False)
         recipe = Recipe.from_json(study.settings.recipe)
         recipe = replace(recipe, epochs=request.epochs or recipe.epochs)
+        plan = measuring_plan(study, recipe.to_json())
+        check_measured(study, plan, study.settings.objectives)
         if made is None:
             made, recipe = _started(study, parent, request, recipe, listener)
         else:
@@ -267,7 +269,6 @@ def _measured(
     plan = replace(
         measuring_plan(study, recipe.to_json()), weights=str(compressed_weights(study.weights))
     )
-    check_measured(study, plan, study.settings.objectives)
     engine = make_engine("local", 1, plan.device)
     source = DerivedJob(study, candidate, plan, request.seed, ledger)
     with recorded_time(study, ledger, engine):

@@ -236,3 +236,17 @@ def test_the_block_that_does_nothing_is_left_out(
     assert torch.allclose(outputs(found.network, digits), outputs(network, digits), atol=1e-5)
     again = leave_out(found.network, trained, lambda e: False, by=("macs",))
     assert isinstance(again, Unreachable) and again.reason == "each stage has one block"
+
+
+def test_a_last_batch_of_one_image_is_left_out_of_statistics(
+    digits: SearchData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = TrainedNetworks(digits, Recipe())
+    batches = (torch.arange(8), torch.tensor([8]))
+    monkeypatch.setattr(few, "_batches", batches)
+    network = built(network_of(MIXERS["identity"]()))
+    norm = torch.nn.BatchNorm2d(1)
+    network.stem = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), norm)
+    network.forward = network.stem.forward
+    few.renormalise(network)
+    assert norm.num_batches_tracked == 1

@@ -170,3 +170,15 @@ def test_requests_that_cannot_be_met_say_why(study: Study) -> None:
     with pytest.raises(WorkError, match="weights of candidate 0 must be in"):
         made(study, half(study))
     assert [each.number for each in study.candidates()] == [0]
+
+
+def test_conditions_are_checked_before_a_candidate_is_added(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> None:
+        raise InputError("accuracy must be measured on one device")
+
+    monkeypatch.setattr(compress_module, "check_measured", refuse)
+    with pytest.raises(InputError, match="on one device"):
+        made(study, half(study))
+    assert [each.number for each in study.candidates()] == [0]
