@@ -79,9 +79,16 @@ def compress(
 
         found = compress_(record, candidate, request, Ledger(), say)
     if as_json:
-        print_json(_as_json(record, found.candidate, fresh=found.fresh))
+        print_json(
+            {
+                **_as_json(record, found.candidate, fresh=found.fresh),
+                "missed": list(found.missed),
+            }
+        )
     else:
         _print(record, found.candidate, fresh=found.fresh)
+        for each in found.missed:
+            print(f"The recorded value does not keep the bound {each}; ask for a lower one.")
     return int(found.candidate.status == "failed")
 
 

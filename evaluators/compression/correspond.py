@@ -21,8 +21,6 @@ _MOST_SETS = 150
 """Most sets of axes tried before all of them at once."""
 _MOST_TESTS = 1000
 """Most permutations tried for one part."""
-_ORDERS = 2
-"""Orders tried of each set of axes, since one may keep whole heads together by chance."""
 _TOLERANCE = 1e-8
 """Largest difference of outputs in float64, as a share of the largest one, that is rounding."""
 
@@ -337,8 +335,8 @@ class _Search:
         if self._tests > _MOST_TESTS:
             raise NotInterchangeableError("it has too many tensors")
         return all(
-            self._unchanged(probe, bound, _order(size, span), of_stream=of_stream)
-            for _ in range(_ORDERS)
+            self._unchanged(probe, bound, order, of_stream=of_stream)
+            for order in _orders(size, span)
         )
 
     def _unchanged(
@@ -364,10 +362,17 @@ def _spans(size: int, new: int) -> list[int]:
     return [span for span in range(1, new + 1) if size % span == new % span == 0 and span < size]
 
 
-def _order(size: int, span: int) -> Tensor:
-    """Return an order of the channels without fixed places, in which spans stay together."""
+def _orders(size: int, span: int) -> tuple[Tensor, Tensor]:
+    """Return two orders of the channels, in which spans stay together, that prove all of them.
+
+    One is a cycle through all spans, the other swaps two neighbours of the cycle. Every order is a
+    sequence of such ones, so that what neither changes, none does.
+    """
     count = size // span
-    order = torch.randperm(count).roll(1)
-    if count > 1 and torch.equal(order, torch.arange(count)):
-        order = order.roll(1)
-    return (order[:, None] * span + torch.arange(span)).flatten()
+    turn = torch.randperm(count)
+    cycle, swap = torch.empty_like(turn), torch.arange(count)
+    cycle[turn] = turn.roll(1)
+    swap[turn[:2]] = turn[:2].flip(0)
+    steps = torch.arange(span)
+    whole, two = ((each[:, None] * span + steps).flatten() for each in (cycle, swap))
+    return whole, two

@@ -1,6 +1,8 @@
 """Smaller candidates from trained ones (``nas compress``)."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -9,7 +11,7 @@ from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, load_search_data
 from ...evaluators.accuracy.inherit import Source
 from ...evaluators.accuracy.recipe import Recipe
-from ...evaluators.base import Setup, evaluator_of, metric
+from ...evaluators.base import CandidateError, Evaluator, Setup, evaluator_of, metric
 from ...evaluators.compression.methods import METHODS
 from ...evaluators.compression.result import Compressed, Unreachable
 from ...evaluators.compression.trained import TrainedNetworks, network_of
@@ -22,11 +24,12 @@ from ...results.export.weights import WeightsFolder, compressed_weights
 from ...results.final.sources import described
 from ...results.study.study import Study
 from ...search_space.architecture.architecture import Architecture
+from ...search_space.architecture.network import Network
 from ...search_space.constraints.constraint import Constraint
 from ...search_space.errors import InputError, unknown_name
 from .derived_job import DerivedJob
 from .ledger import Ledger
-from .remeasure import check_measured
+from .remeasure import check_latency, check_measured, timed_here
 from .search import make_engine, recorded_time
 from .start_weights import kept_start
 from .study_plan import measuring_plan
@@ -77,7 +80,7 @@ class CompressRequest:
             "parent": parent.number,
             "parent_digest": parent.digest,
             "asked": self.method,
-            "to": [write_constraint(each) for each in self.bounds],
+            "to": sorted({write_constraint(each) for each in self.bounds}),
             "epochs": self.epochs,
             "seed": self.seed,
         }
@@ -91,6 +94,17 @@ class CompressResult:
     """The candidate."""
     fresh: bool
     """Whether it was measured by this run."""
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """The asked bounds that the recorded values break: latencies vary."""
+        bounds = map(read_constraint, self.candidate.origin["to"])
+        had = self.candidate.measurements
+        return tuple(
+            write_constraint(each)
+            for each in bounds
+            if each.metric in had and not each.holds(had[each.metric].value)
+        )
 
 
 def compress(
@@ -120,15 +134,18 @@ def compress(
         )
     asked = request.origin(parent)
     with study.exclusive():
-        made = next(
-            (e for e in study.candidates() if asked.items() <= dict(e.origin).items()), None
-        )
+        before = [e for e in study.candidates() if asked.items() <= dict(e.origin).items()]
+        made = next((each for each in before if each.status != "failed"), None)
         if made is not None and made.status != "running":
             return CompressResult(candidate=made, fresh=False)
         recipe = Recipe.from_json(study.settings.recipe)
         recipe = replace(recipe, epochs=request.epochs or recipe.epochs)
         plan = measuring_plan(study, recipe.to_json())
         check_measured(study, plan, study.settings.objectives)
+        bounded = (each.metric for each in plan.constraints)
+        counting = tuple(dict.fromkeys((*study.settings.objectives, *bounded)))
+        for note in check_latency(study, timed_here(plan), counting=counting, again=False):
+            listener(note)
         if made is None:
             made, recipe = _started(study, parent, request, recipe, listener)
         else:
@@ -152,24 +169,8 @@ def _started(
     trained = TrainedNetworks(data, recipe, seed=request.seed)
     values = _Values(study, recipe)
     listener(f"Compressing candidate {parent.number}: {parent.outline()}")
-    values.check_parent(parent, request.bounds)
-    known = {each.digest for each in study.candidates()}
-
-    def holds(architecture: Architecture) -> bool:
-        return architecture.digest not in known and values.hold(architecture, request.bounds)
-
-    by = tuple(dict.fromkeys(each.metric for each in request.bounds))
-    methods = tuple(METHODS) if request.method == BEST else (request.method,)
-    found: dict[str, Compressed] = {}
-    least: dict[str, Unreachable] = {}
-    for each in methods:
-        result = METHODS[each](network, trained, holds, by=by)
-        if isinstance(result, Unreachable):
-            least[each] = result
-        else:
-            found[each] = result
-    if not found:
-        raise InputError(_unreachable(values, request.bounds, least))
+    with closing(values):
+        found, reached, reasons = _smaller(study, parent, request, network, trained, values)
     starts = {each: trained.score(result.network) for each, result in found.items()}
     method = min(starts, key=lambda each: starts[each][0])
     smaller = found[method].network
@@ -191,13 +192,66 @@ def _started(
             **request.origin(parent),
             "method": method,
             "start": recipe.init,
-            "reached": {name: values.of(architecture, name) for name in by},
+            "reached": reached[method],
             "before_tuning": {each: {main: score} for each, (_, score) in starts.items()},
-            "unreachable": {each: result.reason for each, result in least.items()},
+            "unreachable": reasons,
             "kept": dict(found[method].kept),
         },
     )
     return candidate, recipe
+
+
+def _smaller(
+    study: Study,
+    parent: Candidate,
+    request: CompressRequest,
+    network: Network,
+    trained: TrainedNetworks,
+    values: "_Values",
+) -> tuple[dict[str, Compressed], dict[str, dict[str, float]], dict[str, str]]:
+    """Return the smaller networks by method, their bounded metrics, and why methods have none.
+
+    Raises:
+        InputError: If there is none, or the study has all of them already.
+    """
+    values.check_parent(parent, request.bounds)
+
+    def holds(architecture: Architecture) -> bool:
+        return values.hold(architecture, request.bounds)
+
+    by = tuple(dict.fromkeys(each.metric for each in request.bounds))
+    methods = tuple(METHODS) if request.method == BEST else (request.method,)
+    found: dict[str, Compressed] = {}
+    least: dict[str, Unreachable] = {}
+    for each in methods:
+        result = METHODS[each](network, trained, holds, by=by)
+        if isinstance(result, Unreachable):
+            least[each] = result
+        else:
+            found[each] = result
+    if not found:
+        raise InputError(_unreachable(values, request.bounds, least))
+    known = {each.digest: each for each in study.candidates() if not _failed(each)}
+    new = {
+        method: each
+        for method, each in found.items()
+        if each.network.architecture.digest not in known
+    }
+    if not new:
+        had = known[next(iter(found.values())).network.architecture.digest]
+        raise InputError(
+            f"a compression must give a new network, but gives that of candidate {had.number}"
+        )
+    reached = {
+        method: {name: values.of(each.network.architecture, name) for name in by}
+        for method, each in new.items()
+    }
+    return new, reached, {method: each.reason for method, each in least.items()}
+
+
+def _failed(candidate: Candidate) -> bool:
+    """Whether a compression failed, so that its network may be made again."""
+    return bool(candidate.origin) and candidate.status == "failed"
 
 
 def _unreachable(
@@ -207,7 +261,8 @@ def _unreachable(
     texts: list[str] = []
     for method, result in least.items():
         reach = [
-            f"{each.metric} {write_value(each.metric, value)}"
+            values.reasons.get((result.architecture.digest, each.metric))
+            or f"{each.metric} {write_value(each.metric, value)}"
             for each in bounds
             if not each.holds(value := values.of(result.architecture, each.metric))
         ]
@@ -224,13 +279,20 @@ class _Values:
         self._study = study
         self._recipe = replace(recipe, init="")
         self._known: dict[tuple[str, str], float] = {}
+        self._evaluators: dict[str, Evaluator] = {}
+        self.reasons: dict[tuple[str, str], str] = {}
+        """Why a metric of an architecture is not a number, by digest and metric."""
+
+    def close(self) -> None:
+        """Drop the evaluators, with which the processes of runtimes end."""
+        self._evaluators.clear()
 
     @cached_property
     def _plan(self) -> Plan:
         return measuring_plan(self._study, self._recipe.to_json())
 
     def of(self, architecture: Architecture, name: str) -> float:
-        """Return the value of a metric."""
+        """Return the value of a metric; NaN, which keeps no bound, if it cannot be measured."""
         key = (architecture.digest, name)
         if key not in self._known:
             self._known[key] = self._measured(architecture, name)
@@ -239,12 +301,21 @@ class _Values:
     def _measured(self, architecture: Architecture, name: str) -> float:
         if name in EXACT_METRICS:
             return getattr(architecture_cost(architecture), name)
-        entry = evaluator_of(name)
-        cls = entry.load()
-        settings = self._plan.settings.get(entry.name, cls.defaults)
-        setup = Setup(device=self._plan.device, seed=self._plan.seed, settings=settings)
-        found = cls.make(setup).measure(architecture)
+        try:
+            found = self._evaluator(name).measure(architecture)
+        except CandidateError as error:
+            self.reasons[architecture.digest, name] = str(error)
+            return math.nan
         return next(each.value for each in found if each.metric == name)
+
+    def _evaluator(self, name: str) -> Evaluator:
+        entry = evaluator_of(name)
+        if entry.name not in self._evaluators:
+            cls = entry.load()
+            settings = self._plan.settings.get(entry.name, cls.defaults)
+            setup = Setup(device=self._plan.device, seed=self._plan.seed, settings=settings)
+            self._evaluators[entry.name] = cls.make(setup)
+        return self._evaluators[entry.name]
 
     def hold(self, architecture: Architecture, bounds: Sequence[Constraint]) -> bool:
         """Whether an architecture keeps the bounds; the cheap ones are checked first."""

@@ -1,5 +1,6 @@
 """Smaller networks from trained ones: transport by hand, channels that belong together, pruning."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
 from nas_explorer.evaluators.accuracy.recipe import Recipe
+from nas_explorer.evaluators.compression import correspond
 from nas_explorer.evaluators.compression.correspond import NotInterchangeableError, matched
 from nas_explorer.evaluators.compression.depth import (
     BlockCost,
@@ -250,3 +252,17 @@ def test_a_last_batch_of_one_image_is_left_out_of_statistics(
     network.forward = network.stem.forward
     few.renormalise(network)
     assert norm.num_batches_tracked == 1
+
+
+@pytest.mark.parametrize(("size", "span"), [(2, 1), (3, 1), (4, 1), (6, 1), (8, 2)])
+def test_the_orders_tried_make_every_order_of_spans(size: int, span: int) -> None:
+    moves = correspond._orders(size, span)  # pyright: ignore[reportPrivateUsage]
+    reached, ends = {tuple(range(size))}, [tuple(range(size))]
+    while ends:
+        order = torch.tensor(ends.pop())
+        for each in moves:
+            new = tuple(order[each].tolist())
+            if new not in reached:
+                reached.add(new)
+                ends.append(new)
+    assert len(reached) == math.factorial(size // span)

@@ -9,12 +9,13 @@ import pytest
 from nas_explorer.cli.main import run as nas
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_search_data
 from nas_explorer.evaluators.accuracy.recipe import Recipe
+from nas_explorer.evaluators.base import CandidateError
 from nas_explorer.results.export.record_checks import trained_weights
 from nas_explorer.results.export.weights import WeightsFolder
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.components.channel_mixers.mlp import Mlp
 from nas_explorer.search_space.errors import InputError, WorkError
-from nas_explorer.searchers.engines.base import JobSource
+from nas_explorer.searchers.engines.base import JobSource, Outcome
 from nas_explorer.searchers.run import compress as compress_module
 from nas_explorer.searchers.run.compress import CompressRequest, CompressResult, compress
 from nas_explorer.searchers.run.ledger import Ledger
@@ -66,13 +67,16 @@ class Here:
     starting_seconds = 0.0
     workers = 1
     interrupts = False
+    fails = False
 
     def run(self, source: JobSource, plan: Plan) -> None:
         while not source.done:
             job = source.next_job()
             if self.interrupts:
                 raise KeyboardInterrupt
-            if job is not None:
+            if job is not None and self.fails:
+                source.take(Outcome(number=job.number, status="failed", reason="error: no memory"))
+            elif job is not None:
                 source.take(plan().run(job))
 
 
@@ -138,8 +142,10 @@ def test_a_result_is_a_candidate_with_its_parent_named(
     assert weights and training["recipe"]["init"] == candidate.origin["start"]
     again = made(study, request)
     assert not again.fresh and again.candidate.number == 1
-    other = made(study, replace(request, seed=1))
-    assert other.candidate.number == 2 and other.candidate.digest != candidate.digest
+    swapped = replace(request, to=request.to * 2)
+    assert swapped.origin(study.find(0)) == request.origin(study.find(0))
+    with pytest.raises(InputError, match=r"a new network, but gives that of candidate 1$"):
+        made(study, replace(request, seed=1))
     assert nas(["show", "1", "--study", "digits", "--storage", study.url]) == 0
     shown = capsys.readouterr().out
     assert f"made from    candidate 0 by prune to {request.to[0]}" in shown
@@ -170,6 +176,30 @@ def test_requests_that_cannot_be_met_say_why(study: Study) -> None:
     with pytest.raises(WorkError, match="weights of candidate 0 must be in"):
         made(study, half(study))
     assert [each.number for each in study.candidates()] == [0]
+
+
+def test_a_latency_that_cannot_be_measured_keeps_no_bound(study: Study) -> None:
+    class Refusing:
+        def measure(self, architecture: object) -> None:
+            raise CandidateError("not_defined", "refused")
+
+    values = compress_module._Values(study, Recipe.from_json(study.settings.recipe))  # pyright: ignore[reportPrivateUsage]
+    values._evaluators["latency"] = Refusing()  # type: ignore[assignment]  # pyright: ignore
+    architecture = study.find(0).architecture
+    assert not values.hold(architecture, CompressRequest(to=("latency<=1ms",)).bounds)
+    assert values.reasons == {(architecture.digest, "latency"): "not_defined: refused"}
+
+
+def test_a_failed_compression_is_made_again(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Here, "fails", True)
+    failed = made(study, half(study)).candidate
+    assert (failed.number, failed.status, failed.reason) == (1, "failed", "error: no memory")
+    monkeypatch.setattr(Here, "fails", False)
+    found = made(study, half(study))
+    assert (found.candidate.number, found.candidate.status) == (2, "complete")
+    assert found.fresh and found.missed == ()
+    lower = replace(found.candidate, origin={**found.candidate.origin, "to": ["macs<=1"]})
+    assert replace(found, candidate=lower).missed == ("macs<=1",)
 
 
 def test_conditions_are_checked_before_a_candidate_is_added(
