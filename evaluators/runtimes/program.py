@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -25,10 +26,21 @@ class ExportError(WorkError):
     """An exported file does not reproduce the network; the message is one line with figures."""
 
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""What terminals take for a colour."""
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or its name if it has none."""
-    lines = str(error).strip().splitlines()
+    lines = _COLOUR.sub("", str(error)).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def root(error: BaseException) -> BaseException:
+    """Return the error that an error was raised from, through all steps."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def traced(
@@ -90,7 +102,7 @@ def traced_parts(module: nn.Module, inputs: tuple[Tensor, ...]) -> torch.export.
 def untraceable(error: Exception) -> ExportError:
     """Return the error to raise where an exporter fails."""
     return ExportError(
-        f"the network must be traceable by torch's exporters, but: {first_line(error)}"
+        f"the network must be traceable by torch's exporters, but: {first_line(root(error))}"
     )
 
 

@@ -9,6 +9,7 @@ from nas_explorer.evaluators.runtime_choice import optional_latencies, set_runti
 from nas_explorer.evaluators.runtimes import is_ruler, ruler_script
 from nas_explorer.evaluators.runtimes.onnx_graph import evaluate_constants
 from nas_explorer.evaluators.runtimes.onnx_runtimes import Mnn, Tract
+from nas_explorer.evaluators.runtimes.program import first_line, untraceable
 from nas_explorer.evaluators.runtimes.source import varied
 from nas_explorer.search_space.errors import InputError
 from onnx import TensorProto, ValueInfoProto, checker, helper, numpy_helper
@@ -93,3 +94,10 @@ def test_what_depends_on_weights_alone_is_evaluated() -> None:
     assert [node.op_type for node in model.graph.node] == ["Mul", "Add"]
     found = {each.name: numpy_helper.to_array(each).tolist() for each in model.graph.initializer}
     assert found == {"w": [1.0, 3.0], "twice": [2.0, 6.0]}
+
+
+def test_what_an_exporter_fails_of_is_its_first_cause_in_one_line() -> None:
+    error = RuntimeError("\x1b[96mStep 2 of 3\x1b[0m failed.\nNext steps: ...")
+    assert first_line(error) == "Step 2 of 3 failed."
+    error.__cause__ = ValueError("cannot view a tensor\nas another one")
+    assert str(untraceable(error)).endswith("exporters, but: cannot view a tensor")
