@@ -10,7 +10,7 @@ from ...evaluators.base import Measurement, metric
 from ...search_space.architecture.graph import Node
 from ..analysis.provenance import described
 from ..candidate import Candidate
-from ..export.formats import FORMATS
+from ..export.formats import FORMATS, installed
 from ..figures.markup import facts, heads, joined, row, scrolled, tag
 from ..figures.networks import Pair, make_pair
 from ..figures.plots import short_path
@@ -66,7 +66,7 @@ def _exports(view: View, one: Candidate, *, lacks_weights: bool) -> Markup:
         else tag(
             "a", ending, href=_export(view, ending), data_export=f"candidate {one.number}{ending}"
         )
-        for ending in FORMATS
+        for ending in installed()
     ]
     first = next(iter(FORMATS))
     name = f"untrained candidate {one.number}{first}"

@@ -141,6 +141,17 @@ def check_int8(path: Path, int8: bool, keep_worst: object, *, any_resolution: bo
     return count
 
 
+def installed() -> tuple[str, ...]:
+    """Return the endings whose runtime, if they need one, is installed here."""
+    from ...evaluators.runtime_table import RUNTIMES
+
+    return tuple(
+        ending
+        for ending, each in FORMATS.items()
+        if not (each.runtime and RUNTIMES[each.runtime].absent())
+    )
+
+
 def register_format(cls: "type[ModelFormat]") -> None:
     """Add a format to the table.
 

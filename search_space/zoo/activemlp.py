@@ -27,6 +27,9 @@ _SIZES = {
     "active_large": ((96, 192, 384, 768), (3, 4, 24, 3), (4, 4, 4, 4), 6, "76M 12.4G"),
 }
 
+_COUNT = "how the printed MACs were counted is not stated; here interpolations count nothing"
+_NOTES = dict.fromkeys(("active_xtiny", "active_tiny", "active_large"), _COUNT)
+
 _SHARES = (2, 4, 4, 8)
 """Channels that share an offset, by stage."""
 
@@ -79,4 +82,4 @@ def activemlp(
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
     source = "microsoft/ActiveMLP, README.md"
-    return entries_of("ActiveMLP", activemlp, _SIZES, source=source)
+    return entries_of("ActiveMLP", activemlp, _SIZES, source=source, notes=_NOTES)

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from nas_explorer.evaluators.runtime_table import RUNTIMES
 from nas_explorer.results.export import runtime_files
 from nas_explorer.results.export.base import ExportError, Opened
 from nas_explorer.results.export.export import export_model, format_for
-from nas_explorer.results.export.formats import FORMATS, MARK, Format, register_format
+from nas_explorer.results.export.formats import FORMATS, MARK, Format, installed, register_format
 from nas_explorer.results.export.header import read_facts, read_header
 from nas_explorer.results.export.networks import trained_network
 from nas_explorer.results.export.overwrite_guard import check_ours, is_ours, targets
@@ -24,15 +23,9 @@ from ..helpers import trained
 ARCHITECTURE = (
     load_space("micro").bind(channels=1, resolution=8, classes=10).walk(FirstChooser()).architecture
 )
-INSTALLED = [
-    ending
-    for ending, each in FORMATS.items()
-    if not (each.runtime and RUNTIMES[each.runtime].absent())
-]
-"""Endings whose files can be written and read here."""
 FACTS = {"study": "a study", "numbers": [1, 2.5, None], "name": "ü, 'quoted'\n"}
 every_format = pytest.mark.parametrize("ending", FORMATS)
-every_written_format = pytest.mark.parametrize("ending", INSTALLED)
+every_written_format = pytest.mark.parametrize("ending", installed())
 
 
 @every_format

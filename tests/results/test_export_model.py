@@ -13,9 +13,8 @@ import nas_explorer.results
 import pytest
 import torch
 from nas_explorer.evaluators.accuracy.data.preparation import Preparation
-from nas_explorer.evaluators.runtime_table import RUNTIMES
 from nas_explorer.results.export import ExportError, Proof, export_model, load_model
-from nas_explorer.results.export.formats import FORMATS
+from nas_explorer.results.export.formats import installed
 from nas_explorer.results.export.header import make_header, read_facts
 from nas_explorer.results.export.networks import fresh_network, trained_network
 from nas_explorer.results.export.overwrite_guard import check_ours
@@ -188,14 +187,7 @@ def test_a_preparation_that_cannot_be_done_is_not_recorded(key: str, value: obje
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_onnx_table")
-@pytest.mark.parametrize(
-    "ending",
-    [
-        ending
-        for ending, each in FORMATS.items()
-        if not (each.runtime and RUNTIMES[each.runtime].absent())
-    ],
-)
+@pytest.mark.parametrize("ending", installed())
 def test_what_an_export_wrote_is_replaced_and_nothing_else(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"net{ending}"
     export(path)

@@ -20,6 +20,7 @@ FAMILIES = {entry.family: entry for entry in reversed(ZOO.values())}
 NOT = {
     "overlock_xt": "must have no overview",
     "ConvNeXt-T-dcls": "that share parameters",
+    "active_xtiny": "that share parameters",
     "glnet_4g": "at most 32 runs of equal blocks to lie in a space, but got 60",
     "mobileone_s0": "at most 32 runs of equal blocks to lie in a space, but got 40",
 }

@@ -195,5 +195,5 @@ def test_heads_have_states_of_their_own(cell: Callable[[int, int, int], nn.Modul
 
 def test_the_benchmark_of_scans_runs() -> None:
     about = run_benchmark("scans.py", "--quick")
-    assert len(about["scans"]) == 3
+    assert len(about["scans"]) == 4
     assert all(each["difference"] < 1e-4 for each in about["scans"].values())

@@ -291,6 +291,7 @@ def candidate(number: int, **values: float) -> Candidate:
         reason=None,
         traceback=None,
         seconds={},
+        origin={},
     )
     return made
 
