@@ -32,7 +32,10 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> PartGraphs:
     """The graphs of the parts of a network with one block."""
     parts = PartGraphs(files=GraphFiles(tmp_path_factory.mktemp("graphs")))
     network = source_of(NETWORK).network
-    assert Source(network, NETWORK.input, parts=parts).onnx(OPSET)
+    source = Source(network, NETWORK.input, parts=parts)
+    assert source.onnx(OPSET)
+    if source.traced_as != {OPSET: "parts"}:
+        pytest.skip(f"with torch {torch.__version__} networks are traced as a whole")
     return parts
 
 
@@ -72,7 +75,7 @@ def test_another_process_reads_the_graphs_from_files(
         part_graphs, "traced_parts", lambda *given: made.append(len(given[1])) or whole(*given)
     )
     assert PartGraphs(files=files).model(network, NETWORK.input, OPSET) is not None
-    assert made == [1], "what cannot be read is traced again"
+    assert len(made) == 1, "what cannot be read is traced again"
 
 
 def test_a_graph_with_other_scores_than_the_network_is_not_used(parts: PartGraphs) -> None:
