@@ -130,7 +130,7 @@ class AddConv(nn.Conv2d):
         """Build the module for maps of ``channels``."""
         super().__init__(channels, channels, 3, padding=1, groups=channels)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
+    def forward(self, x_BCHW: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Map (B, C, H, W) to (B, C, H, W)."""
         return F.conv2d(x_BCHW, self.weight, self.bias, 1, 1, 1, self.groups) + x_BCHW
 

@@ -28,7 +28,8 @@ _SIZES = {
 }
 
 _COUNT = "how the printed MACs were counted is not stated; here interpolations count nothing"
-_NOTES = dict.fromkeys(("active_xtiny", "active_tiny", "active_large"), _COUNT)
+_COUNTED: tuple[str, ...] = ("active_xtiny", "active_tiny", "active_large")
+_NOTES = dict.fromkeys(_COUNTED, _COUNT)
 
 _SHARES = (2, 4, 4, 8)
 """Channels that share an offset, by stage."""
