@@ -28,8 +28,7 @@ _SIZES = {
 }
 
 _COUNT = "how the printed MACs were counted is not stated; here interpolations count nothing"
-_COUNTED: tuple[str, ...] = ("active_xtiny", "active_tiny", "active_large")
-_NOTES = dict.fromkeys(_COUNTED, _COUNT)
+_NOTES: dict[str, str] = {"active_xtiny": _COUNT, "active_tiny": _COUNT, "active_large": _COUNT}
 
 _SHARES = (2, 4, 4, 8)
 """Channels that share an offset, by stage."""
