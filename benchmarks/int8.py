@@ -88,7 +88,7 @@ def measured(mixer: str, width: int, epochs: int, data: SearchData) -> dict[str,
     plan = Int8Plan(data=data, seed=0, trained=False)  # a broken accuracy is a result here
     trained, images = trained_network(architecture, kept[0]), calibration(plan)
     both = InBothForms(trained, plan, OnnxQuantiser(trained, images), images)
-    report = both.report()
+    report = both.report(both.files)
     quantised = both.quantiser.opened(both.files)
     ratio, low, high = time_ratios(both.run, quantised, images[:8])
     return {

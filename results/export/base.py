@@ -133,11 +133,14 @@ class ModelFormat(ABC):
         """Return the versions of packages besides torch that write and check a file."""
         return {}
 
-    def report(self) -> "Int8Report":
-        """Return what int8 costs the network that was written last; of forms in int8 alone.
+    def report(self, path: Path) -> "Int8Report":
+        """Return what a file costs the network that was encoded last; of forms in int8 alone.
+
+        Args:
+            path: The written file.
 
         Raises:
-            ExportError: If the network in int8 is broken.
+            ExportError: If the file differs from the quantised network, or that is broken.
         """
         raise NotImplementedError
 

@@ -88,7 +88,7 @@ def export_model(
     with replacing(contents) as written:
         proof = prove(network, written, model_format, images, None if int8 else originals)
         if int8 is not None:
-            proof = replace(proof, int8=model_format.report())
+            proof = replace(proof, int8=model_format.report(written))
         if not header.items() <= _header_in(written, model_format).items():
             raise ExportError(
                 f"a {path.suffix} file must store its header (architecture, metadata) unchanged"

@@ -24,6 +24,9 @@ from .side_by_side import time_ratio, timed
 PART_IMAGES = 256
 """Most validation images on which the parts are compared."""
 _BATCH = 64
+_SAME = 1e-2
+"""Largest difference of a written file's scores from those of the quantised network, relative to
+the largest: a graph for one batch may round otherwise, by single steps of int8."""
 _ROUNDS = 5
 _KEPT = 0.5
 """Least share that must be left of what the network's main score exceeds a constant prediction's
@@ -154,6 +157,32 @@ def part_losses(
     wanted = run(images)
     found = {part: sqnr_db(wanted, alone(part)(images)) for part in parts}
     return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def check_same(plan: Int8Plan, run: Run, written: Run) -> None:
+    """Check that a written file in int8 gives the scores of the quantised network.
+
+    Args:
+        plan: The data.
+        run: The quantised network.
+        written: The file, opened again.
+
+    Raises:
+        ExportError: If it does not.
+    """
+    images = _some(plan)
+    wanted, found = run(images), written(images)
+    if wanted.shape != found.shape:
+        raise ExportError(
+            f"the file in int8 must give scores of {wanted.shape}, but gives {found.shape}"
+        )
+    largest = max(float(np.abs(wanted).max()), float(np.finfo(np.float32).tiny))
+    relative = float(np.abs(wanted - found).max()) / largest
+    if not relative <= _SAME and np.isfinite(wanted).all():  # the comparison names what is not
+        raise ExportError(
+            f"the file in int8 must give the quantised network's scores within {_SAME:g} of the "
+            f"largest, but differs by up to {relative:.3g}"
+        )
 
 
 def part_images(plan: Int8Plan) -> int:

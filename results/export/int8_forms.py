@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from functools import cached_property
 
+import numpy as np
+
 from ...evaluators.int8.calibration import training_images
 from ...search_space.architecture.network import Network
 from .int8 import (
@@ -11,6 +13,7 @@ from .int8 import (
     Int8Plan,
     Int8Report,
     Run,
+    check_same,
     compared,
     part_images,
     part_losses,
@@ -37,6 +40,10 @@ class Quantiser(ABC):
     def alone(self, modules: Collection[str]) -> Files:
         """Return the files with these modules alone in int8."""
         return self.quantised({each for each in self.modules if each not in modules})
+
+    def size(self, files: Files) -> int:
+        """Return the bytes of files as written, without the header."""
+        return sum(map(len, files.values()))
 
     @abstractmethod
     def quantised(self, keep: Collection[str]) -> Files:
@@ -86,16 +93,20 @@ class InBothForms:
         """The files in int8."""
         return self.quantiser.quantised({e for part in self.kept for e in self.modules[part]})
 
-    def report(self) -> Int8Report:
-        """Compare both forms on the validation split.
+    def report(self, written: Files) -> Int8Report:
+        """Compare written files with the network in float32 on the validation split.
+
+        Args:
+            written: The files in int8 as written, opened again.
 
         Raises:
-            ExportError: If the form in int8 is broken.
+            ExportError: If their scores are not those of ``files``, or the form in int8 is broken.
         """
-        quantised = self.quantiser.opened(self.files)
+        quantised = self.quantiser.opened(written)
+        check_same(self.plan, self.quantiser.opened(self.files), quantised)
         found = compared(self.plan, self.run, quantised)
         ratio, low, high = time_ratios(self.run, quantised, self.images[: self.quantiser.batch])
-        small, large = (sum(map(len, e.values())) for e in (self.files, self.quantiser.whole))
+        small, large = map(self.quantiser.size, (self.files, self.quantiser.whole))
         return Int8Report(
             quantiser=self.quantiser.name,
             calibration_images=len(self.images),
@@ -113,6 +124,18 @@ class InBothForms:
             time_ratio=ratio,
             time_ratios=(low, high),
         )
+
+
+def by_batch(run: Run, batch: int) -> Run:
+    """Return a run on any number of images, by passes of ``batch``; the last one is filled up."""
+
+    def run_all(images: Array) -> Array:
+        missing = -len(images) % batch
+        filled = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
+        parts = [run(filled[at : at + batch]) for at in range(0, len(filled), batch)]
+        return np.concatenate(parts)[: len(images)]
+
+    return run_all
 
 
 def calibration(plan: Int8Plan) -> Array:

@@ -19,7 +19,7 @@ from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
 from .base import ExportError, first_line
 from .int8 import Array, Int8Plan, Int8Report, Run
-from .int8_forms import Files, InBothForms, Quantiser, calibration
+from .int8_forms import Files, InBothForms, Quantiser, by_batch, calibration
 from .runtime_files import OpenVinoFile
 
 _XML, _BIN = "model.xml", "model.bin"
@@ -99,16 +99,7 @@ class NncfQuantiser(Quantiser):
         model = self._ov.Core().read_model(files[_XML], files[_BIN])
         request: Any = self._ov.compile_model(model, "CPU", _CONFIG).create_infer_request()
 
-        def run(images: Array) -> Array:
-            missing = -len(images) % self.batch
-            filled = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
-            parts = [
-                request.infer([filled[at : at + self.batch]])[0].copy()
-                for at in range(0, len(filled), self.batch)
-            ]
-            return np.concatenate(parts)[: len(images)]
-
-        return run
+        return by_batch(lambda images: request.infer([images])[0].copy(), self.batch)
 
     def _saved(self, model: Any) -> Files:
         with tempfile.TemporaryDirectory(prefix="nas-int8-") as name:
@@ -125,7 +116,8 @@ def _place(operation: Any) -> str:
 class Int8OpenVino(OpenVinoFile):
     """OpenVINO's graph in int8, and its weights, for one batch.
 
-    Its scores are not those of the network; ``report`` states how far they are apart.
+    Its scores are not those of the network, so no tolerance applies: ``report`` requires those of
+    the quantised network, and states how far they are from the network's.
     """
 
     name = "OpenVINO, int8"
@@ -156,10 +148,11 @@ class Int8OpenVino(OpenVinoFile):
         stated = {**header, "batch": str(self.batch)}
         return {"": self.marked(files[_XML], stated), ".bin": files[_BIN]}
 
-    def report(self) -> Int8Report:
-        """Return what int8 costs the network that was written last.
+    def report(self, path: Path) -> Int8Report:
+        """Return what the written files cost the network that was encoded last.
 
         Raises:
-            ExportError: If the network in int8 is broken.
+            ExportError: If the files differ from the quantised network, or that is broken.
         """
-        return self._forms.report()
+        weights = path.with_suffix(".bin")
+        return self._forms.report({_XML: path.read_bytes(), _BIN: weights.read_bytes()})

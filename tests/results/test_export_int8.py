@@ -1,23 +1,30 @@
 """Export in int8: what it states, what it keeps in float, what it refuses."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
+from nas_explorer.evaluators.int8.calibration import normalised
+from nas_explorer.evaluators.int8.quantiser import Quantiser
+from nas_explorer.evaluators.runtimes.onnx_graph import INPUT
 from nas_explorer.results.export import ExportError, Proof, export_model
 from nas_explorer.results.export.formats import check_int8
-from nas_explorer.results.export.int8 import Int8Plan, Int8Report, compared, worst_parts
-from nas_explorer.results.export.int8_forms import InBothForms
+from nas_explorer.results.export.int8 import Int8Plan, Run, compared, time_ratios, worst_parts
+from nas_explorer.results.export.int8_onnx import Int8Onnx
 from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.network import Network
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.shapes import Shape
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from ..benchmark_runs import run_benchmark
 from ..helpers import names
@@ -37,8 +44,18 @@ def plan(keep_worst: int = 0, trained: bool = False) -> Int8Plan:
     return Int8Plan(data=digits(), seed=0, keep_worst=keep_worst, trained=trained)
 
 
-def export(path: Path, int8: Int8Plan) -> Proof:
-    return export_model(SMALL, path, weights=None, metadata={}, seed=0, int8=int8)
+def export(path: Path, int8: Int8Plan, batch: int | None = None) -> Proof:
+    return export_model(SMALL, path, weights=None, metadata={}, seed=0, int8=int8, batch=batch)
+
+
+def without_weights(data: bytes) -> bytes:
+    """Return an ONNX file whose weights in int8 are all 0."""
+    model = onnx.load_from_string(data)
+    for each in model.graph.initializer:
+        if each.data_type == onnx.TensorProto.INT8:
+            values = onnx.numpy_helper.to_array(each)
+            each.CopyFrom(onnx.numpy_helper.from_array(np.zeros_like(values), each.name))
+    return model.SerializeToString()
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +103,55 @@ def test_the_file_reads_back_with_its_header(exported: tuple[Path, Proof]) -> No
 
 
 def test_a_broken_network_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(forms: InBothForms) -> Int8Report:
-        compared(forms.plan, forms.run, lambda x: 0 * forms.run(x))
-        raise AssertionError("zeros are no scores")
+    quantised = Quantiser.quantised
 
-    monkeypatch.setattr(InBothForms, "report", broken)
-    with pytest.raises(ExportError, match=r"at least 3 dB, but is 0\.0 dB"):
+    def broken(quantiser: Quantiser, *, keep: Collection[str] = ()) -> bytes:
+        return without_weights(quantised(quantiser, keep=keep))
+
+    monkeypatch.setattr(Quantiser, "quantised", broken)
+    with pytest.raises(ExportError, match=r"at least 3 dB, but is -?\d+\.\d dB"):
         export(tmp_path / "model.onnx", plan())
     assert names(tmp_path) == []
+
+
+def test_a_file_unlike_the_quantised_network_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = Int8Onnx.encode
+
+    def broken(form: Int8Onnx, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
+        return {"": without_weights(encode(form, network, header)[""])}
+
+    monkeypatch.setattr(Int8Onnx, "encode", broken)
+    with pytest.raises(
+        ExportError, match=r"quantised network's scores within 0\.01 of the largest"
+    ):
+        export(tmp_path / "model.onnx", plan())
+    assert names(tmp_path) == []
+
+
+def test_the_report_is_of_the_file_at_its_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed: list[int] = []
+
+    def ratios(run: Run, quantised: Run, images: Scores) -> tuple[float, float, float]:
+        timed.append(len(images))
+        return time_ratios(run, quantised, images)
+
+    monkeypatch.setattr("nas_explorer.results.export.int8_forms.time_ratios", ratios)
+    path = tmp_path / "model.onnx"
+    found = export(path, plan(), batch=3).int8
+    session: Any = InferenceSession(path, providers=["CPUExecutionProvider"])
+    with pytest.raises(InvalidArgument):
+        session.run(None, {INPUT: np.zeros((1, 1, 8, 8), np.float32)})
+    images = normalised(digits(), digits().validation_images)
+    whole = len(images) // 3 * 3
+    batches = np.split(images[:whole], whole // 3)
+    scores: Any = np.concatenate([session.run(None, {INPUT: each})[0] for each in batches])
+    right = scores.argmax(1) == digits().validation_labels.numpy()[:whole]
+    assert found is not None and timed == [3]
+    assert round(found.after.value * len(images)) - right.sum() in range(len(images) - whole + 1)
 
 
 def giving(scores: Scores) -> Callable[[Scores], Scores]:
