@@ -125,6 +125,13 @@ def _print_parts(parts: dict[str, dict[str, float]]) -> None:
 _TABLES = {
     "convolution": ("filter_sparsity", "filter_entropy"),
     "sum": ("skip_ratio",),
-    "block": ("layer_similarity", "feature_entropy", "feature_invariance", "linear_probe"),
+    "block": (
+        "layer_similarity",
+        "feature_entropy",
+        "feature_invariance",
+        "feature_alignment",
+        "feature_uniformity",
+        "linear_probe",
+    ),
 }
 """The tables of parts, each with its diagnostics."""

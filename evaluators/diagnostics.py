@@ -84,6 +84,18 @@ DIAGNOSTICS: dict[str, ScoreEntry] = {
             "how well shifted and noisy images are recognised by the last features",
         ),
         _line(
+            "feature_alignment",
+            "uniformity:FeatureAlignment",
+            "minimize",
+            "squared distance of the last features of two views of an image",
+        ),
+        _line(
+            "feature_uniformity",
+            "uniformity:FeatureUniformity",
+            "minimize",
+            "log of the mean potential of pairs of images by their last features",
+        ),
+        _line(
             "linear_probe",
             "features:LinearProbe",
             "maximize",

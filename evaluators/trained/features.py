@@ -71,7 +71,7 @@ def view(images_BCHW: Tensor, seed: int) -> Tensor:
     return torch.stack(cut) + _NOISE * noise
 
 
-def _last(parts: dict[str, float], missing: str) -> Found:
+def last(parts: dict[str, float], missing: str) -> Found:
     """Return the value of the last block, with those of all blocks that have one."""
     if not parts:
         raise NotDefinedError(missing)
@@ -99,7 +99,7 @@ class FeatureEntropy(Diagnostic):
         """
         images_BCHW = self.validation(trained).images_BCHW
         maps = block_maps(self.network(trained), images_BCHW, pooled)
-        return _last({name: entropy(each) for name, each in maps.items()}, "no block")
+        return last({name: entropy(each) for name, each in maps.items()}, "no block")
 
 
 class FeatureInvariance(Diagnostic):
@@ -125,7 +125,7 @@ class FeatureInvariance(Diagnostic):
             raise NotDefinedError("invariance needs two images")
         seeds = [derive_seed(trained.seed, "views of diagnostics", place) for place in (0, 1)]
         one, other = (block_maps(network, view(images_BCHW, seed), pooled) for seed in seeds)
-        return _last({name: agreement(one[name], other[name]) for name in one}, "no block")
+        return last({name: agreement(one[name], other[name]) for name in one}, "no block")
 
 
 class LinearProbe(Diagnostic):
@@ -149,7 +149,7 @@ class LinearProbe(Diagnostic):
         sample = self.validation(trained)
         targets_BK = targets(sample.labels, trained.architecture.classes)
         maps = block_maps(self.network(trained), sample.images_BCHW, pooled)
-        return _last({name: explained(each, targets_BK) for name, each in maps.items()}, "no block")
+        return last({name: explained(each, targets_BK) for name, each in maps.items()}, "no block")
 
 
 def targets(labels: Tensor, classes: int) -> Tensor:

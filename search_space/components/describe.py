@@ -109,13 +109,8 @@ _POINTS = """
 
 Attention is a product of choices: a mixer for each support, whose knobs are the other choices. The
 mixers of papers are points of it, `ATTENTION_POINTS` in
-`search_space/components/mixers/attention_points.py`.
-"""
-
-_ELSEWHERE = """
-# Other components of the catalogue
-
-Channel mixers, norms, residuals, blocks, stems, downsampling and heads that implement a row.
+`search_space/components/mixers/attention_points.py`. Other components are in
+[components.md](components.md).
 """
 
 
@@ -126,18 +121,9 @@ def mixers_page() -> str:
         *("knobs (values; default)", "ONNX", "paper", "code"),
     )
     mixers = [_mixer_cells(cls) for cls in TABLES[TokenMixer].values()]
-    others = sorted(
-        (each for each in descriptions() if each.catalogue and each.kind != TokenMixer.kind),
-        key=lambda each: (each.catalogue, each.kind, each.name),
-    )
-    elsewhere = [
-        (", ".join(each.catalogue), each.kind, f"`{each.name}`", each.summary, f"`{each.file}`")
-        for each in others
-    ]
     lines = [
         *(_HEAD, *_table(header, mixers)),
         *(_POINTS, *_table(("name", "mixer", "knobs other than the default"), _points())),
-        *(_ELSEWHERE, *_table(("rows", "kind", "name", "what", "file"), elsewhere)),
     ]
     return "\n".join(lines) + "\n"
 

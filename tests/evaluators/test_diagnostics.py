@@ -49,6 +49,7 @@ from nas_explorer.evaluators.trained.tangent import (
     products,
     ratio,
 )
+from nas_explorer.evaluators.trained.uniformity import distance_of_views, uniformity
 from nas_explorer.evaluators.training_free.base import NotDefinedError
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.network import Network
@@ -268,6 +269,18 @@ def test_views_that_are_recognised() -> None:
     assert agreement(cross, cross) == pytest.approx(1 - rest / math.log(4))
     assert agreement(cross, 0 * cross) == pytest.approx(0, abs=1e-9), "all views are alike"
     assert agreement(cross, -cross) < 0
+
+
+def test_the_distance_of_views_and_the_uniformity_of_images_on_the_sphere() -> None:
+    cross = torch.tensor([[2.0, 0], [0, 1], [-3, 0], [0, -1]], dtype=torch.float64)
+    assert distance_of_views(cross, 5 * cross) == pytest.approx(0), "lengths do not count"
+    assert distance_of_views(cross, -cross) == pytest.approx(4)
+    assert distance_of_views(cross, cross.roll(1, 0)) == pytest.approx(2), "right angles"
+    potential = (4 * math.exp(-4) + 2 * math.exp(-8)) / 6  # 4 pairs at right angles, 2 opposite
+    assert uniformity(cross) == pytest.approx(math.log(potential))
+    assert uniformity(cross[:1].repeat(3, 1)) == pytest.approx(0)
+    with pytest.raises(NotDefinedError, match="zero"):
+        uniformity(0 * cross)
 
 
 def test_a_view_is_a_shifted_image() -> None:
