@@ -19,6 +19,7 @@ from . import (
     refine,
     report,
     ruler,
+    scale,
     search,
     show,
     space,
@@ -67,6 +68,7 @@ def _options(
 search.register(app)
 refine.register(app)
 compress.register(app)
+scale.register(app)
 fidelity.register(app)
 show.register(app)
 report.register(app)

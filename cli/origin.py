@@ -13,7 +13,8 @@ def origin_text(candidate: "Candidate") -> str:
     origin = candidate.origin
     if not origin:
         return ""
-    return f"candidate {origin['parent']} by {origin['method']} to {', '.join(origin['to'])}"
+    parent = f"candidate {origin['parent']}" if "parent" in origin else origin["network"]
+    return f"{parent} by {origin['method']} to {', '.join(origin['to'])}"
 
 
 def origin_lines(candidate: "Candidate") -> list[str]:

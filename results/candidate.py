@@ -68,6 +68,11 @@ class Candidate:
         return made
 
     @property
+    def inherits(self) -> bool:
+        """Whether the training began with weights of another candidate."""
+        return "start" in self.origin
+
+    @property
     def digest(self) -> str:
         """The architecture's digest."""
         record = vars(self).get("_record")

@@ -36,14 +36,14 @@ class Check:
 def predictable(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return the complete candidates that have a short score and positive costs.
 
-    Those made from others are left out: their training began with other weights.
+    Those whose training began with the weights of another are left out.
     """
     names = main_metric(candidates)
     return [
         each
         for each in candidates
         if each.status == "complete"
-        and not each.origin
+        and not each.inherits
         and each.value(names.short) is not None
         and all((each.value(name) or 0) > 0 for name in COSTS)
     ]

@@ -136,7 +136,7 @@ class Repetition:
             (each.number, repeat)
             for repeat in range(1, self._seeds)
             for each in front
-            if not each.origin  # its training began with the weights of another
+            if not each.inherits
             and each.number not in self.failed
             and repeat not in self._had(each)
         ]

@@ -59,6 +59,9 @@ COMMANDS = {
     "refine": STUDY
     | {"--seeds", "--long", "--epochs", "--runs", "--engine", "--workers", "--json"},
     "compress": STUDY | {"--to", "--method", "--epochs", "--seed", "--json"},
+    "scale": STUDY
+    | {"--to", "--rule", "--aspect", "--keep-resolution", "--nearest", "--train", "--workers"}
+    | {"--output", "-o", "--runtime", "--device", "--device-command", "--json"},
     "fidelity": STUDY
     | {"--sample", "--epochs", "--seeds", "--scores", "--diagnostics", "--recipe", "--seed"}
     | {"--engine", "--workers", "--json"},

@@ -1,0 +1,106 @@
+"""``nas scale``: targets, files, and results added to a study."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nas_explorer.cli.main import run as nas
+from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_search_data
+from nas_explorer.evaluators.accuracy.recipe import Recipe
+from nas_explorer.results.study.study import Study
+from nas_explorer.searchers.engines.base import JobSource
+from nas_explorer.searchers.run import additions
+from nas_explorer.searchers.run.worker import Plan
+
+from ..searchers.quick_search import SETTINGS, SPACE, database, measured
+
+
+class Here:
+    """An engine in this process."""
+
+    starting_seconds = 0.0
+    workers = 1
+
+    def run(self, source: JobSource, plan: Plan) -> None:
+        worker = plan()
+        while (job := source.next_job()) is not None:
+            source.take(worker.run(job))
+
+
+@pytest.fixture
+def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A study of digits with one candidate."""
+    data = load_search_data(DataSpec(name="digits"))
+    settings = replace(
+        SETTINGS,
+        objectives=("accuracy", "macs"),
+        data=data.spec.to_json(),
+        data_fingerprint=data.fingerprint,
+        recipe=Recipe(epochs=1).to_json(),
+        evaluation={"device": "cpu"},
+    )
+    url = database(tmp_path)
+    study = Study.create_or_open("digits", url, settings)
+    space = SPACE.bind(channels=1, resolution=8, classes=10)
+    network = next(a for s in range(50) if (a := space.sample(s)).stages[0].width == 16)
+    with study.exclusive():
+        made = study.start(architecture=network, decisions={}, distributions={})
+        values = {each.metric: each for each in measured(("macs",), "x")}
+        study.finish(replace(made, status="complete", measurements=values))
+    study.close()
+    monkeypatch.setattr(additions, "make_engine", lambda *given: Here())
+    return ["--study", "digits", "--storage", url]
+
+
+def test_results_are_candidates_of_the_study(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "wider.json"
+    given = ["scale", "0", "--to", "params=20k", "--rule", "width", *options]
+    assert nas([*given, "--train", "-o", str(file), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["results"]
+    assert found["met"] and abs(found["value"] / 20e3 - 1) <= 0.02
+    assert found["candidate"]["number"] == 1 and found["candidate"]["status"] == "complete"
+    assert json.loads(file.read_text()) == found["architecture"]
+    candidate = Study.open("digits", options[-1]).find(1)
+    assert candidate.origin["parent"] == 0 and candidate.origin["rule"] == "width"
+    assert candidate.value("params") == found["value"] and not candidate.inherits
+    assert nas([*given, "--train"]) == 0
+    assert "Candidate 1 (in the study before): complete" in capsys.readouterr().out
+    assert nas(["show", "1", *options]) == 0
+    assert "candidate 0 by scaling (width) to params=20000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--to", "macs<=2e6"], "one value, as in macs=2e9 (within 2%), but got 'macs<=2e6'"),
+        (["--to", "accuracy=90%"], "an exact cost or a latency"),
+        (["--to", "macs=10", "--rule", "depth"], "no network is within 2 %; the nearest has macs"),
+        (["--to", "macs=2e6", "--rule", "resolution", "--train"], "scale depth or width, but got"),
+        (["--to", "macs=2e6", "-o", "model.txt"], "--output must end in .json"),
+    ],
+)
+def test_requests_that_cannot_be_met_say_why(
+    options: list[str], given: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nas(["scale", "0", *given, *options]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("nas: ") and says in error
+
+
+def test_a_network_for_other_images_is_not_added(
+    options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nas(["scale", "resnet18", "--to", "macs=9G", "--train", *options]) == 2
+    assert "must take images of 1x8x8" in capsys.readouterr().err
+
+
+def test_one_rule_that_fails_leaves_the_others(
+    options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nas(["scale", "0", "--to", "params=20k", "--rule", "width,resolution", *options]) == 0
+    printed: Any = capsys.readouterr().out
+    assert "Note: rule resolution, params=20000: a rule must change the cost" in printed
