@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .measure import find_architecture
+from .scaling_laws import Asked, find_laws, read_cost
 from .shared import (
     Column,
     DeviceCommand,
@@ -46,14 +47,14 @@ def scale(
     ],
     *,
     to: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--to",
             metavar="'macs=2e9'",
             help="Cost that the result has within 2 %: params, macs, activations, latency, ...; "
             "repeatable.",
         ),
-    ],
+    ] = None,
     rule: Annotated[
         str,
         typer.Option(
@@ -81,6 +82,27 @@ def scale(
             help="Add the results to the study, trained and measured as the search does.",
         ),
     ] = False,
+    fit: Annotated[
+        bool,
+        typer.Option(
+            "--fit",
+            help="Fit error = a x cost^-b + c to the trained sizes, and predict the largest, "
+            "which is left out.",
+        ),
+    ] = False,
+    by: Annotated[str, typer.Option(metavar="METRIC", help="Cost of --fit and --plot.")] = "macs",
+    images: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0.1,0.3,...",
+            help="Train the candidate on these shares of the images too; --fit fits to their "
+            "number.",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Draw the score against the cost, by rule."),
+    ] = None,
     workers: Annotated[
         str | None, typer.Option(metavar="N", help="Networks trained at once.  [one per core]")
     ] = None,
@@ -108,15 +130,21 @@ def scale(
     from ..evaluators.units import read_whole
     from ..search_space.errors import InputError
     from ..search_space.scaling import read_aspect, read_rules
+    from ..searchers.run.image_shares import read_shares
 
-    rules, factor, targets = read_rules(rule), read_aspect(aspect), list(map(read_target, to))
+    rules, factor = read_rules(rule), read_aspect(aspect)
+    targets = list(map(read_target, to or ()))
+    shares = None if images is None else read_shares(images)
+    asked = Asked(fit=fit, by=read_cost(by), shares=shares, plot=plot)
+    if not targets and (train or output is not None or not asked.anything):
+        raise InputError("a scaling must have a target, such as --to macs=2e9, or --fit or --plot")
     many = None if workers is None else read_whole("workers", workers, low=1)
     if keep_resolution or train:
         rules = tuple(each.keeping_resolution() for each in rules)
     if output is not None:
         _check_output(output)
     network = find_architecture(architecture, study, storage)
-    record = _study_for(network, study, storage) if train else None
+    record = _study_for(network, study, storage) if train or asked.anything else None
     found: list[tuple[Constraint, Scaled]] = []
     refused: list[str] = []
     with sigterm_interrupts(), working("Scaling") as view:
@@ -137,19 +165,26 @@ def scale(
                 found.append((target, made))
     refused += [_missed(target, each) for target, each in found if not each.met]
     taken = [(target, each) for target, each in found if each.met or nearest]
-    if not taken:
+    if targets and not taken:
         raise InputError("; ".join(refused))
     if output is not None:
         _write(output, [each.architecture for _, each in taken])
-    added = [] if record is None else _train(record, architecture, network, taken, factor, many)
+    added: list[Added] = []
+    if train and record is not None:
+        added = _train(record, architecture, network, taken, factor, many)
+    laws = None if record is None else find_laws(record, network, asked, many)
     if as_json:
-        print_json(_as_json(network, found, added, refused))
-    else:
+        fitted = {} if laws is None else {"fits": laws.to_json()}
+        print_json({**_as_json(network, found, added, refused), **fitted})
+        return int(any(each.candidate.status == "failed" for each in added))
+    if found:
         _print(network, found, refused)
-        if output is not None:
-            print(f"Wrote {output}")
-        if record is not None:
-            _print_added(record, added)
+    if output is not None:
+        print(f"Wrote {output}")
+    if train and record is not None:
+        _print_added(record, added)
+    if laws is not None:
+        laws.print()
     return int(any(each.candidate.status == "failed" for each in added))
 
 

@@ -4,6 +4,7 @@ import heapq
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from .architecture.architecture import Architecture
 from .errors import InputError
@@ -167,7 +168,7 @@ class _Search:
         factors = self._factors(self._solved(start, self._factors))
         if self.rule.width:  # depths and sides are coarse: the width makes up for them
             kept = self._first(factors)
-            growth = self._solved(0.0, lambda each: _wider(factors, each), kept)
+            growth = self._solved(0.0, partial(_wider, factors), kept)
             factors = _wider(factors, growth)
         return factors
 
@@ -219,7 +220,7 @@ class _Search:
             self.tried.reason = str(error)
             return None
         first = (0,) * len(axes)
-        waiting = [(self._away(axes, first), first)]
+        waiting: list[tuple[float, tuple[int, ...]]] = [(self._away(axes, first), first)]
         for _ in range(most):
             if not waiting:
                 break

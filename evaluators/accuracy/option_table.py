@@ -178,6 +178,15 @@ OPTIONS: dict[str, OptionEntry] = {
             without=("mixup", "cutmix"),
         ),
         OptionEntry(
+            name="image_share",
+            acts="images",
+            value=share(0.5),
+            summary="trains on VALUE of the images, the same in every epoch, for as many steps",
+            paper="Sun et al., Revisiting Unreasonable Effectiveness of Data in Deep Learning Era, "
+            "2017 (L10)",
+            place="image_share:ImageShare",
+        ),
+        OptionEntry(
             name="rotation",
             acts="labels",
             value=SWITCH,

@@ -41,6 +41,7 @@ from .efficiency_section import efficiency_figures
 from .importance_section import importance_choices, importance_section
 from .networks_section import network_choices, networks_section, spread
 from .page import SCRIPT, STYLE
+from .scaling_section import scaling_figures
 from .text_sections import (
     ALL,
     PAIRS,
@@ -141,6 +142,7 @@ def report_html(report: Report) -> str:
         ("progress", "Progress", _plots(figures, ("hypervolume", "best"))),
         ("curves", "Learning curves of the front", _plots(figures, ("curves",))),
         ("networks", "Networks of the front", networks_section(front, report.networks)),
+        ("scaling", "Scaling", _plots(figures, ("scaling",))),
         ("efficiency", "Efficiency", _plots(figures, ("gap", "waterline"))),
         (
             "matters",
@@ -305,6 +307,7 @@ def report_figures(
             note += f"; {len(shown_curves)} of {len(trained)} on the front"
         figures["curves"] = (learning_curves(shown_curves), note)
     figures |= efficiency_figures(shown, front)
+    figures |= scaling_figures(shown)
     if len(shown) > 1:
         figures["parallel"] = (
             parallel_coordinates(shown, metrics),

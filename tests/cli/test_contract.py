@@ -61,7 +61,8 @@ COMMANDS = {
     "compress": STUDY | {"--to", "--method", "--epochs", "--seed", "--json"},
     "scale": STUDY
     | {"--to", "--rule", "--aspect", "--keep-resolution", "--nearest", "--train", "--workers"}
-    | {"--output", "-o", "--runtime", "--device", "--device-command", "--json"},
+    | {"--output", "-o", "--runtime", "--device", "--device-command", "--json"}
+    | {"--fit", "--by", "--images", "--plot"},
     "fidelity": STUDY
     | {"--sample", "--epochs", "--seeds", "--scores", "--diagnostics", "--recipe", "--seed"}
     | {"--engine", "--workers", "--json"},

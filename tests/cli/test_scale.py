@@ -9,9 +9,10 @@ import pytest
 from nas_explorer.cli.main import run as nas
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_search_data
 from nas_explorer.evaluators.accuracy.recipe import Recipe
+from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.study.study import Study
 from nas_explorer.searchers.engines.base import JobSource
-from nas_explorer.searchers.run import additions
+from nas_explorer.searchers.run import additions, study_plan
 from nas_explorer.searchers.run.worker import Plan
 
 from ..searchers.quick_search import SETTINGS, SPACE, database, measured
@@ -104,3 +105,60 @@ def test_one_rule_that_fails_leaves_the_others(
     assert nas(["scale", "0", "--to", "params=20k", "--rule", "width,resolution", *options]) == 0
     printed: Any = capsys.readouterr().out
     assert "Note: rule resolution, params=20000: a rule must change the cost" in printed
+
+
+def test_laws_are_fitted_to_the_trained_sizes(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_family(options[-1], count=4)
+    assert nas(["scale", "0", "--fit", *options]) == 2
+    assert "rule width: a law must be fitted to at least 5" not in capsys.readouterr().out
+    add_family(options[-1], count=6, first=5)
+    picture = tmp_path / "law.html"
+    assert nas(["scale", "0", "--fit", "--plot", str(picture), *options]) == 0
+    printed = capsys.readouterr().out
+    assert "Rule width, 9 sizes: error = " in printed
+    assert "left out: candidate 10, macs 10.2 M" in printed and "inside" in printed
+    assert "width, fitted" in picture.read_text()
+    assert nas(["scale", "0", "--fit", "--json", *options]) == 0
+    fits = json.loads(capsys.readouterr().out)["fits"]["rules"]
+    assert fits["width"]["held_out"] == 10 and len(fits["width"]["fitted"]) == 9
+
+
+def add_family(url: str, *, count: int, first: int = 1) -> None:
+    """Add wider networks with accuracies of a power law."""
+    study = Study.open("digits", url)
+    with study.exclusive():
+        network = study.find(0).architecture
+        for place in range(first, first + count):
+            stages = tuple(replace(each, width=16 + 8 * place) for each in network.stages)
+            made = study.start(
+                architecture=replace(network, stages=stages),
+                decisions={},
+                distributions={},
+                origin={"parent_digest": network.digest, "rule": "width", "parent": 0},
+            )
+            error = 0.5 * 2 ** (-place / 2) + 0.01
+            values = {"macs": 1e4 * 2.0**place, "accuracy": 1 - error}
+            found = {k: Measurement(metric=k, value=v) for k, v in values.items()}
+            study.finish(replace(made, status="complete", measurements=found))
+    study.close()
+
+
+def test_a_candidate_is_trained_on_shares_of_the_images(
+    options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(study_plan, "make_engine", lambda *given: Here())
+    study = Study.open("digits", options[-1])
+    with study.exclusive():
+        had = study.find(0)
+        score = Measurement(metric="accuracy", value=0.5)
+        study.revise(replace(had, measurements={**had.measurements, "accuracy": score}))
+    study.close()
+    assert nas(["scale", "0", "--images", "0.1,0.2,1", "--json", *options]) == 0
+    (few, more, whole) = json.loads(capsys.readouterr().out)["fits"]["images"]
+    assert few["images"] == round(0.1 * whole["images"]) < more["images"] < whole["images"]
+    measured = Study.open("digits", options[-1]).find(0).measurements
+    assert measured["accuracy+image_share=0.1"].value == pytest.approx(1 - few["error"])
+    assert nas(["scale", "0", "--images", "2", *options]) == 2
+    assert "shares above 0 and at most 1" in capsys.readouterr().err
