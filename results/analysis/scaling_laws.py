@@ -18,7 +18,7 @@ Numbers = NDArray[np.float64]
 FEWEST = 5
 """Least number of sizes: four to fit three numbers, and the largest, which is held out."""
 _DRAWS = 400
-_SHARES = 200
+_SHARES = 100
 """Values of c that are tried, as shares of the least error."""
 _FLOOR = 1e-3
 """Least spread: exact measurements count alike."""
