@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from . import (
+    baselines,
     bench,
     compress,
     dashboard,
@@ -69,6 +70,7 @@ search.register(app)
 refine.register(app)
 compress.register(app)
 scale.register(app)
+baselines.register(app)
 fidelity.register(app)
 show.register(app)
 report.register(app)

@@ -84,17 +84,17 @@ class Laws:
         from ..results.analysis.scaling import score_of
 
         print(f"{title}, {plural(len(fit.points), 'size')}: {fit.text(size)}")
-        scores = [
-            shown(self.score, score_of(self.score, each))
-            for each in (fit.predicted.value, fit.predicted.low, fit.predicted.high)
-        ]
-        ends = sorted(scores[1:])
+        middle = score_of(self.score, fit.predicted.value)
+        ends = sorted(
+            score_of(self.score, each) for each in (fit.predicted.low, fit.predicted.high)
+        )
+        predicted, low, high = (shown(self.score, each) for each in (middle, *ends))
         measured = shown(self.score, score_of(self.score, fit.held_out.error))
         largest = f"{size} {fit.held_out.size:.3g}"
         if size != _IMAGES:
             largest = f"candidate {fit.held_out.number}, {size} {shown(size, fit.held_out.size)}"
         print(
-            f"  left out: {largest}: predicted {self.score} {scores[0]} [{ends[0]}, {ends[1]}], "
+            f"  left out: {largest}: predicted {self.score} {predicted} [{low}, {high}], "
             f"measured {measured}: {'inside' if fit.inside else 'outside'}"
         )
 

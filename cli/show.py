@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..evaluators.targets import OUTPUTS, stated_target
+from .beside import print_baselines
 from .efficiency import print_efficiency
 from .fronts import compared, epoch_text, score_notes, sorted_front
 from .origin import origin_lines, origin_text
@@ -117,6 +118,7 @@ def print_front(
     )
     if len(shown_ones) < len(members):
         print(f"The first {len(shown_ones)} of {len(members)} candidates on the front.")
+    print_baselines(study, members, objectives, names)
     corrections = correction_notes(study.candidates(), members) if corrected else []
     ties = [] if intervals else tie_notes(members, objectives)
     shown_names = names if sort is None else dict.fromkeys((*names, metric(sort).name))

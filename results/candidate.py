@@ -13,7 +13,7 @@ from ..search_space.errors import InputError
 if TYPE_CHECKING:
     from ..search_space.architecture.architecture import Architecture
 
-Status = Literal["running", "complete", "stopped", "infeasible", "failed"]
+Status = Literal["running", "complete", "stopped", "infeasible", "failed", "baseline"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,8 @@ class Candidate:
     status: Status
     """Status; ``stopped``: its training was stopped at a rung, so that it has the trained metrics
     of lower fidelity alone, or its latency was not measured since it cannot reach the front;
-    ``infeasible``: violates a hard constraint; ``failed``: see ``reason``."""
+    ``infeasible``: violates a hard constraint; ``failed``: see ``reason``; ``baseline``: measured,
+    but no candidate of the front (``nas baselines``)."""
     measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
     """Measurements by metric; those made before a failure are kept."""
     singles: Mapping[str, tuple[Measurement, ...]] = field(

@@ -19,7 +19,14 @@ from .front import Losses, Mask, select_front, uncertain
 from .means import mean_note
 
 Numbers = NDArray[np.float64]
-STATUSES: tuple[Status, ...] = ("complete", "stopped", "infeasible", "failed", "running")
+STATUSES: tuple[Status, ...] = (
+    "complete",
+    "stopped",
+    "infeasible",
+    "failed",
+    "running",
+    "baseline",
+)
 ENDS = ("value", "low", "high")
 """The numbers kept of a measurement: its value and the ends of its 95 % interval."""
 

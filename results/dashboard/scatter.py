@@ -13,7 +13,7 @@ from ..analysis.columns import Columns, DecisionValues, Numbers
 from ..analysis.front import Mask
 from ..figures.axis_format import flat_ends, metric_axis
 from ..figures.filters import Between, Inside
-from ..figures.plots import BLUE, COLOURS, VERMILLION
+from ..figures.plots import BLUE, COLOURS, GREEN, VERMILLION
 from ..figures.scatter_data import Rows, ScatterData
 from ..figures.theme import GREY, SCALE, new_figure, said
 from ..figures.view import View
@@ -45,6 +45,7 @@ _MARKS = {
     "infeasible": "x-thin",
     "failed": "y-down",
     "running": "circle-open-dot",
+    "baseline": "square",
 }
 
 
@@ -82,7 +83,8 @@ def scatter(
     draw.candidates(drawn)
     line = {"width": 1.5, "color": GREY}
     for status, rows in drawn.others.items():
-        looks = {"symbol": _MARKS[status], "line": line, "color": GREY, "size": 8}
+        colour = GREEN if status == "baseline" else GREY
+        looks = {"symbol": _MARKS[status], "line": line, "color": colour, "size": 8}
         draw.points(rows, status, looks)
     for (status, lacked), rows in drawn.without.items():
         draw.ticks(rows, status, lacked)

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from ...evaluators.base import metric
+from ..analysis.baselines import baselines
 from ..analysis.columns import Columns
 from ..analysis.front import (
     comparable,
@@ -28,6 +29,9 @@ from .axis_format import axis_title, flat_ends, log_tick, tick_format
 
 BLUE, VERMILLION = "#0072B2", "#D55E00"
 COLOURS = (BLUE, VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+GREEN = COLOURS[2]
+SQUARES = ("square", "square-open", "square-cross", "square-x")
+"""Symbols of baselines."""
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -132,18 +136,28 @@ def pareto(candidates: Sequence[Candidate], x: str, y: str, *, title: str = "") 
         ),
     )
     for name, group, style in styles:
-        figure.add_scatter(
-            x=[each.value(x) for each in group],
-            y=[each.value(y) for each in group],
-            error_x=_error_bars(group, x),
-            error_y=_error_bars(group, y),
-            customdata=[each.number for each in group],
-            hovertext=[hover_text(each) for each in group],
-            hoverinfo="text",
-            name=name,
-            **style,
-        )
+        _add_points(figure, group, x, y, name=name, **style)
+    for place, each in enumerate(baselines(candidates)):
+        if each.value(x) is not None and each.value(y) is not None:
+            looks = {"symbol": SQUARES[place % len(SQUARES)], "color": GREEN, "size": 9}
+            name = escape(f"baseline {each.origin['baseline']}")
+            _add_points(figure, [each], x, y, name=name, mode="markers", marker=looks)
     return figure
+
+
+def _add_points(
+    figure: go.Figure, group: Sequence[Candidate], x: str, y: str, **style: Any
+) -> None:
+    figure.add_scatter(
+        x=[each.value(x) for each in group],
+        y=[each.value(y) for each in group],
+        error_x=_error_bars(group, x),
+        error_y=_error_bars(group, y),
+        customdata=[each.number for each in group],
+        hovertext=[hover_text(each) for each in group],
+        hoverinfo="text",
+        **style,
+    )
 
 
 def learning_curve(candidate: Candidate) -> Sequence[Mapping[str, float]]:

@@ -56,7 +56,7 @@ def scatter_data(columns: Columns, view: View, objectives: Sequence[str]) -> Sca
     unclear = np.intersect1d(columns.front(objectives, mask, intervals=True), shown)
     alone = set(metrics) != set(objectives)
     has = {axis: np.isfinite(columns.value(getattr(view, axis))) for axis in "xy"}
-    some = STATUSES if "infeasible" in view.extras else STATUSES[:1]
+    some = STATUSES if "infeasible" in view.extras else ("complete", "baseline")
     kinds = {name: mask & columns.has_status(name) for name in some}
     return ScatterData(
         shown=shown,

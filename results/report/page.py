@@ -71,7 +71,7 @@ const all = data.candidates;
 const metrics = Object.fromEntries(data.metrics.map(each => [each.name, each]));
 const byId = id => document.getElementById(id);
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const VERMILLION = "#D55E00", dark = matchMedia("(prefers-color-scheme: dark)");
+const VERMILLION = "#D55E00", GREEN = "#009E73", dark = matchMedia("(prefers-color-scheme: dark)");
 const escaped = text => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
 
 // Numbers as people read them.
@@ -189,6 +189,11 @@ function drawPairs() {
       { mode: groups.length > 1 ? "markers" : "lines+markers",
         marker: { color: VERMILLION, symbol: "diamond", size: 11 },
         line: { color: VERMILLION, width: 1.5, shape: metrics[x].less ? "hv" : "vh" } }),
+    ...all.number.map((_, i) => i).filter(i => all.status[i] === "baseline").map((i, n) =>
+      trace("baseline " + all.baseline[i],
+        [i].filter(i => all.value[x][i] !== null && all.value[y][i] !== null),
+        { bar, marker: { color: GREEN, size: 10,
+          symbol: ["square", "square-open", "square-cross", "square-x"][n % 4] } })),
   ].filter(each => each.x.length);
   const end = (name, pick) => points.map(i => all.value[name][i]).reduce((a, b) => pick(a, b), NaN);
   const span = name => end(name, (a, b) => a > b ? a : b) / end(name, (a, b) => a < b ? a : b);

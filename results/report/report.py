@@ -263,6 +263,7 @@ def _columns(candidates: Sequence[Candidate], front: Sequence[Candidate]) -> dic
         "number": [each.number for each in candidates],
         "status": [each.status for each in candidates],
         "digest": [each.digest[:12] for each in candidates],
+        "baseline": [each.origin.get("baseline") for each in candidates],
         "architecture": [each.summary() for each in candidates],
         "seconds": [each.seconds.get("total") for each in candidates],
         "front": [each.number in on_front for each in candidates],

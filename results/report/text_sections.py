@@ -9,6 +9,7 @@ from html import escape
 from importlib.metadata import version
 
 from ...search_space.json_fields import flattened, is_list
+from ..analysis.baselines import beside_front
 from ..analysis.conditions import notes
 from ..analysis.front import best, superlative
 from ..analysis.means import mean_notes
@@ -60,7 +61,8 @@ def summary_section(
     counts = Counter(each.status for each in candidates)
     facts = [("candidates", str(len(candidates)))]
     facts += [(status, str(counts[status])) for status in ("complete", "infeasible", "failed")]
-    facts += [(name, str(counts[name])) for name in ("stopped", "running") if counts[name]]
+    others = ("stopped", "running", "baseline")
+    facts += [(name, str(counts[name])) for name in others if counts[name]]
     facts.append(("on the front", str(len(front))))
     for name in objectives:
         if front:
@@ -117,7 +119,36 @@ def front_section(
     )
     lines = (*notes(candidates, metrics), *mean_notes(front, metrics))
     note += "".join(f"<p>Note: {escape(line)}.</p>" for line in lines)
-    return note + _table(header, rows, "Pareto front")
+    beside = _baselines(candidates, front, objectives, metrics)
+    return note + _table(header, rows, "Pareto front") + beside
+
+
+def _baselines(
+    candidates: Sequence[Candidate],
+    front: Sequence[Candidate],
+    objectives: Sequence[str],
+    metrics: Sequence[str],
+) -> str:
+    """Return the table of the baselines; empty where there are none."""
+    found = beside_front(candidates, front, objectives)
+    if not found:
+        return ""
+    rows = [
+        [
+            escape(each.name),
+            str(each.candidate.number),
+            *(_lines(_interval_apart(each.candidate, name)) for name in metrics),
+            escape(each.text),
+            _lines(each.candidate.summary().split(" | ")),
+        ]
+        for each in found
+    ]
+    header = ["baseline", "candidate", *metrics, "to the front", "architecture"]
+    note = (
+        "<h3>Baselines</h3><p>Well-known networks scaled to the budget, trained on the same data "
+        "by the same recipe. They are no candidates of the front.</p>"
+    )
+    return note + _table(header, rows, "Baselines")
 
 
 def failures_section(candidates: Sequence[Candidate]) -> str:

@@ -162,7 +162,7 @@ def _as_trial(
         if math.isfinite(each.value)
     }
     reason = {"reason": candidate.reason} if candidate.reason else {}
-    if candidate.status in ("infeasible", "stopped"):
+    if candidate.status in ("infeasible", "stopped", "baseline"):
         return TrialState.PRUNED, None, {**numbers, **reason}
     if candidate.status == "complete" and all(name in numbers for name in objectives):
         values = [float(numbers.pop(name)) for name in objectives]

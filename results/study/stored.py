@@ -299,7 +299,7 @@ class StoredStudy:
         Raises:
             StorageError: If it cannot be stored.
         """
-        assert candidate.status in ("complete", "infeasible")
+        assert candidate.status in ("complete", "infeasible", "baseline")
         objectives = self.settings.objectives
 
         def write() -> None:

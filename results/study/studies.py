@@ -27,14 +27,17 @@ _log = logging.getLogger(__name__)
 SETTINGS = "nas:settings"
 REVISIONS = "nas:revisions"
 _STOPPED = "STOPPED"
+_BASELINE = "BASELINE"
 _STATUSES = {
     "COMPLETE": "complete",
     _STOPPED: "stopped",
+    _BASELINE: "baseline",
     "PRUNED": "infeasible",
     "FAIL": "failed",
     "RUNNING": "running",
 }
-"""Status of a candidate by state of its trial; Optuna has one state for stopped and infeasible."""
+"""Status of a candidate by state of its trial; Optuna has one state for stopped, infeasible and
+baseline."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,13 +189,17 @@ def add_revision(storage: RDBStorage, connection: sqlalchemy.Connection, study: 
 def _counts(connection: sqlalchemy.Connection) -> dict[int, dict[tuple[str, bool], int]]:
     """Return the number of trials by study, state and whether this package made them.
 
-    Trials of stopped candidates count under the state ``_STOPPED``.
+    Trials of stopped candidates and baselines count under the states ``_STOPPED`` and
+    ``_BASELINE``.
     """
     trials, records = TRIALS.c, TRIAL_NOTES.c
     ours = sqlalchemy.and_(records.trial_id == trials.trial_id, records.key == "nas:candidate")
     name = sqlalchemy.cast(trials.state, sqlalchemy.String(16))  # PostgreSQL has a type for states
-    stopped = sqlalchemy.and_(name == "PRUNED", records.value_json.like('%"status": "stopped"%'))
-    state = sqlalchemy.case((stopped, _STOPPED), else_=name)
+    pruned = [
+        (sqlalchemy.and_(name == "PRUNED", records.value_json.like(f'%"status": "{each}"%')), state)
+        for each, state in (("stopped", _STOPPED), ("baseline", _BASELINE))
+    ]
+    state = sqlalchemy.case(*pruned, else_=name)
     each = sqlalchemy.select(
         trials.study_id, state.label("state"), records.key.is_not(None).label("ours")
     ).join_from(TRIALS, TRIAL_NOTES, ours, isouter=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ...evaluators.base import CandidateError, Measurement, Setup, evaluators_for
 from ...evaluators.measurement_context import candidate_faults
 from ...evaluators.units import read_constraint
-from ...results.candidate import Candidate
+from ...results.candidate import Candidate, Status
 from ...results.study.study import Study
 from ...search_space.seeds import derive_seed
 from ..engines.base import Job, Outcome
@@ -82,11 +82,17 @@ class DerivedJob:
         self.candidate = replace(self.candidate, seconds=spent)
         self._finish(outcome)
 
+    def _status(self, outcome: Outcome) -> Status:
+        """Return the status; a measured baseline is no candidate of the front unless asked."""
+        origin = self.candidate.origin
+        beside = "baseline" in origin and not origin["on_front"]
+        return "baseline" if beside and outcome.status == "complete" else outcome.status
+
     def _finish(self, outcome: Outcome) -> None:
         measured = {each.metric: each for each in outcome.measurements}
         finished = replace(
             self.candidate,
-            status=outcome.status,
+            status=self._status(outcome),
             measurements={**self.candidate.measurements, **measured},
             undefined=outcome.undefined,
             reason=outcome.reason,

@@ -59,6 +59,7 @@ COMMANDS = {
     "refine": STUDY
     | {"--seeds", "--long", "--epochs", "--runs", "--engine", "--workers", "--json"},
     "compress": STUDY | {"--to", "--method", "--epochs", "--seed", "--json"},
+    "baselines": STUDY | {"--networks", "--to", "--on-front", "--workers", "--json"},
     "scale": STUDY
     | {"--to", "--rule", "--aspect", "--keep-resolution", "--nearest", "--train", "--workers"}
     | {"--output", "-o", "--runtime", "--device", "--device-command", "--json"}
