@@ -214,7 +214,7 @@ def test_the_form_offers_what_fits_the_column(reader):
     assert re.findall(r'type="number" step="any" value="(.*?)"', numbers) == ["20000", ""]
     words = form("?by=status&filter=status%3Dfailed|running")
     assert re.findall(r'value="(\w+)" checked', words) == ["failed", "running"]
-    assert words.count("checkbox") == 5
+    assert words.count("checkbox") == 6
 
 
 def test_a_long_title_of_an_axis_is_divided_at_an_underscore():
