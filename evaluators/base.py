@@ -31,6 +31,7 @@ from .metrics import is_known as is_known
 from .metrics import metric as metric
 from .runtime_table import RUNTIMES, RuntimeEntry
 from .scores import SCORES
+from .shape_metrics import SHAPE_METRICS
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -274,6 +275,7 @@ def latency_entry(runtime: RuntimeEntry) -> Entry:
     return Entry(name=found.name, metrics=(found,), always=False, place=place, runtime=runtime.name)
 
 
+_SHAPE = "shape_evaluator:ShapeEvaluator"
 EVALUATORS: dict[str, Entry] = {
     each.name: each
     for each in (
@@ -284,6 +286,7 @@ EVALUATORS: dict[str, Entry] = {
             always=False,
             place="int8.param_bytes:Int8Bytes",
         ),
+        Entry(name="shape", metrics=SHAPE_METRICS, always=False, place=_SHAPE),
         Entry(
             name="latency",
             metrics=(LATENCY,),
@@ -308,6 +311,7 @@ EVALUATORS: dict[str, Entry] = {
 
 METRICS.update({each.metric.name: each.metric for each in RUNTIMES.values()})
 METRICS.update({name: each.metric for name, each in SCORES.items()})
+METRICS.update({each.name: each for each in SHAPE_METRICS})
 
 
 def register_evaluator(cls: type[Evaluator]) -> None:
