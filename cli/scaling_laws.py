@@ -55,8 +55,8 @@ class Laws:
     """Why families have none."""
     of_images: "Sequence[Point]"
     """The errors by the number of training images."""
-    image_fit: "LawFit | None"
-    """Their law."""
+    image_fits: "Mapping[str, LawFit]"
+    """Their laws, by the name of the law."""
     plot: Path | None
     """The file of the picture."""
 
@@ -74,8 +74,8 @@ class Laws:
                 for each in self.of_images
             ]
             print_rows([Column(title="training images"), Column(title=self.score)], rows)
-        if self.image_fit is not None:
-            self._print_fit("Training images", _IMAGES, self.image_fit)
+        for fit in self.image_fits.values():
+            self._print_fit("Training images", _IMAGES, fit)
         if self.plot is not None:
             print(f"Wrote {self.plot}")
 
@@ -100,14 +100,13 @@ class Laws:
 
     def to_json(self) -> dict[str, Any]:
         """Return the laws as JSON values."""
-        images = self.image_fit
         return {
             "score": self.score,
             "cost": self.by,
             "rules": {name: each.to_json() for name, each in self.fits.items()},
             "reasons": dict(self.reasons),
             "images": [{"images": each.size, "error": each.error} for each in self.of_images],
-            "images_law": None if images is None else images.to_json(),
+            "images_laws": {name: each.to_json() for name, each in self.image_fits.items()},
         }
 
 
@@ -152,7 +151,7 @@ def find_laws(
     ]
     fits: dict[str, LawFit] = {}
     reasons: dict[str, str] = {}
-    image_fit = None
+    image_fits: dict[str, LawFit] = {}
     if asked.fit:
         for each in found:
             try:
@@ -161,10 +160,11 @@ def find_laws(
                 reasons[each.name] = str(error)
         if of_images:
             try:
-                image_fit = fit_law(of_images, law="log", seed=seed)
+                for law in ("log", "power"):
+                    image_fits[law] = fit_law(of_images, law=law, seed=seed)
             except InputError as error:
                 reasons[_IMAGES] = str(error)
-        if not fits and image_fit is None:
+        if not fits and not image_fits:
             raise InputError(_too_few(record, reasons))
     if asked.plot is not None:
         _draw(found, fits, asked.by, score, asked.plot)
@@ -175,7 +175,7 @@ def find_laws(
         fits=fits,
         reasons=reasons,
         of_images=of_images,
-        image_fit=image_fit,
+        image_fits=image_fits,
         plot=asked.plot,
     )
 

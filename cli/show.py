@@ -163,6 +163,14 @@ def front(
         bool,
         typer.Option("--runtimes", help="The fronts by each recorded latency, side by side."),
     ] = False,
+    pairs: Annotated[
+        bool,
+        typer.Option(
+            "--pairs",
+            help="What pairs of candidates and baselines are right about together, by their kept "
+            "weights.",
+        ),
+    ] = False,
     study: StudyName = None,
     storage: Storage = None,
     plugin: Plugins = None,
@@ -190,9 +198,15 @@ def front(
     record = open_study(study, storage)
     if study is None and not as_json and not printed_csv:
         print(f"Study {record.name} (the latest)", file=sys.stderr)
-    if runtimes:
-        if pick is not None or (top, sort, csv) != (None, None, None) or intervals or corrected:
-            raise InputError("--runtimes must come without other options of the front")
+    if runtimes or pairs:
+        which = "--runtimes" if runtimes else "--pairs"
+        others = pick is not None or (top, sort, csv) != (None, None, None) or (runtimes and pairs)
+        if others or intervals or corrected:
+            raise InputError(f"{which} must come without other options of the front")
+        if pairs:
+            from .pairs import print_pairs
+
+            return print_pairs(record, as_json=as_json)
         from .fragility import print_fragility
 
         return print_fragility(record, as_json=as_json)

@@ -120,7 +120,7 @@ def vit(images: Shape, classes: int) -> Architecture:
         TokenStem(patch_size=patch),
         ((64, 6) if small else (192, 12),),
         MetaFormerBlock(
-            mixer=Attention(head_dim=16 if small else 64, qkv_bias=True, proj_bias=True),
+            mixer=Attention(head_dim=8 if small else 64, qkv_bias=True, proj_bias=True),
             channel_mixer=Mlp(ratio=4),
         ),
         ConvDownsampling(),

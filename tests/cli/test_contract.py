@@ -69,7 +69,7 @@ COMMANDS = {
     | {"--engine", "--workers", "--json"},
     "front": STUDY
     | {"--csv", "--json", "--top", "--sort", "--pick", "--intervals", "--corrected"}
-    | {"--runtimes"},
+    | {"--runtimes", "--pairs"},
     "show": STUDY | {"--json", "--graph", "--efficiency"},
     "measure": STUDY
     | {"--latency", "--self-test", "--scores", "--diagnostics", "--data", "--device", "--batch"}
