@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from ..search_space.architecture.architecture import Architecture
 from ..search_space.constraints.constraint import Constraint
-from ..search_space.errors import InputError
+from ..search_space.errors import InputError, known_name
 from ..search_space.scale_to import TOLERANCE, CostOf, Scaled, scale_to
-from ..search_space.scaling import ScalingRule
+from ..search_space.scaling import RULES, ScalingRule, read_aspect
 from .base import CandidateError, metric
 from .cost.cost import EXACT_METRICS, architecture_cost
-from .measure import measure
+from .measure import measure, read_architecture
 from .measurement_context import candidate_faults
 from .runtime_table import is_latency
 from .units import read_constraint
@@ -32,6 +32,33 @@ def read_target(text: str) -> Constraint:
     if metric(found.metric).tier != "exact" and not is_latency(found.metric):
         raise InputError(f"a target must be an exact cost or a latency, but got {text!r}")
     return found
+
+
+def scale(
+    architecture: Architecture | str,
+    to: str,
+    *,
+    rule: str = "compound",
+    aspect: float = 1.0,
+    keep_resolution: bool = False,
+) -> Scaled:
+    """Return a larger or smaller network of the same kind, with a given cost.
+
+    Args:
+        architecture: The network, or the name of a published one.
+        to: The cost, such as ``macs=2e9``; it is met within 2 % if the result is ``met``.
+        rule: ``compound``, ``width``, ``depth``, ``aspect`` or ``resolution``.
+        aspect: Factor on depth by width, at equal multiply-adds, from 0.01 to 100.
+        keep_resolution: Whether the images keep their size.
+
+    Raises:
+        InputError: If the target or the rule cannot be used, or components refuse all networks.
+    """
+    found = RULES[known_name("scaling rule", rule, RULES)]
+    if keep_resolution:
+        found = found.keeping_resolution()
+    factor = read_aspect(str(aspect))
+    return scaled(read_architecture(architecture), found, read_target(to), aspect=factor)
 
 
 def scaled(

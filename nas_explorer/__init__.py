@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .evaluators.function_metric import metric
     from .evaluators.measure import measure
     from .evaluators.measure_scores import measure_scores
+    from .evaluators.scaling import scale
     from .results.final.python_finalize import finalize
     from .results.study.study import Study
     from .search_space.architecture.architecture import Architecture
@@ -47,6 +48,7 @@ __all__ = [
     "metric",
     "refine",
     "register",
+    "scale",
     "search",
     "space_around",
 ]
@@ -67,6 +69,7 @@ _PLACES = {
     "metric": "evaluators.function_metric",
     "refine": "searchers.run.python_refine",
     "register": "searchers.plugins",
+    "scale": "evaluators.scaling",
     "search": "searchers.run.python_search",
     "space_around": "search_space.around",
 }

@@ -225,18 +225,19 @@ def fit_law(points: Sequence[Point], *, law: str = "power", seed: int = 0) -> La
         law=law,
         unit=unit,
         numbers={
-            name: Estimate(value=float(value), low=float(below), high=float(above))
-            for name, value, below, above in zip(
-                chosen.names, numbers_1K[0], low_K, high_K, strict=True
-            )
+            name: _around(*each)
+            for name, *each in zip(chosen.names, numbers_1K[0], low_K, high_K, strict=True)
         },
         points=tuple(fitted),
         held_out=last,
-        predicted=Estimate(
-            value=float(_positive(chosen.curve(at, numbers_1K))[0, 0]),
-            low=float(low),
-            high=float(high),
-        ),
+        predicted=_around(_positive(chosen.curve(at, numbers_1K))[0, 0], low, high),
+    )
+
+
+def _around(value: float, low: float, high: float) -> Estimate:
+    """Return a number with its interval, which holds it: c is at the end of its range at times."""
+    return Estimate(
+        value=float(value), low=min(float(low), float(value)), high=max(float(high), float(value))
     )
 
 

@@ -18,6 +18,8 @@ from nas_explorer.search_space.scaling import RULES, Factors, Scalable, read_asp
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.zoo import zoo_entry
 
+import nas_explorer
+
 POOLING, ATTENTION = (MetaFormerBlock(mixer=each) for each in (Pooling(), Attention(head_dim=16)))
 NETWORK = Architecture(
     input=Shape(3, 64, 64),
@@ -128,6 +130,14 @@ def test_channels_inside_the_stem_grow_with_it() -> None:
     had, has = (each.stem.knobs()["hidden"] for each in (network, found))
     ratio = found.stages[0].width / network.stages[0].width
     assert has == pytest.approx(float(had) * ratio, abs=4)
+
+
+def test_networks_are_scaled_from_python() -> None:
+    found = nas_explorer.scale(NETWORK, "params=200k", rule="width", keep_resolution=True)
+    params = nas_explorer.measure(found.architecture)["params"].value
+    assert found.met and params == found.value and found.architecture.input == NETWORK.input
+    with pytest.raises(InputError, match="did you mean 'depth'"):
+        nas_explorer.scale(NETWORK, "params=200k", rule="dept")
 
 
 def test_what_cannot_be_scaled_is_refused() -> None:
