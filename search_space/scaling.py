@@ -24,6 +24,8 @@ _WIDTHS = 160
 """Widths near the rule's that are offered to the components."""
 _OPTIONS = 6
 """Widths that are tried of those that they accept."""
+_FAR = 1.2
+"""Factor from the rule's width beyond which a finer multiple is tried first."""
 _LARGEST_SIDE = 4.0
 """Largest factor on the side, since some components hold a number for every pair of positions."""
 
@@ -291,7 +293,10 @@ class Scalable:
         ideal = min(width * factor, LARGEST)
         reason = None
         options: list[int] = []
-        for each in _near(ideal, _multiples(width, _MULTIPLES, _TIMES, fineness), _WIDTHS):
+        step = _multiples(width, _MULTIPLES, _TIMES, fineness)
+        for each in _near(ideal, step, _WIDTHS):
+            if options and step > 1 and not 1 / _FAR < each / ideal < _FAR:
+                break
             refused = next(self._refusals(stages, each, shapes), None)
             reason = reason or refused
             if refused is None:

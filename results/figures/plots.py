@@ -30,7 +30,7 @@ from .axis_format import axis_title, flat_ends, log_tick, tick_format
 BLUE, VERMILLION = "#0072B2", "#D55E00"
 COLOURS = (BLUE, VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
 GREEN = COLOURS[2]
-SQUARES = ("square", "square-open", "square-cross", "square-x")
+SYMBOLS = ("square", "square-open", "hourglass", "bowtie")
 """Symbols of baselines."""
 DASHES = ("solid", "dash", "dot", "dashdot")
 
@@ -139,7 +139,7 @@ def pareto(candidates: Sequence[Candidate], x: str, y: str, *, title: str = "") 
         _add_points(figure, group, x, y, name=name, **style)
     for place, each in enumerate(baselines(candidates)):
         if each.value(x) is not None and each.value(y) is not None:
-            looks = {"symbol": SQUARES[place % len(SQUARES)], "color": GREEN, "size": 9}
+            looks = {"symbol": SYMBOLS[place % len(SYMBOLS)], "color": GREEN, "size": 9}
             name = escape(f"baseline {each.origin['baseline']}")
             _add_points(figure, [each], x, y, name=name, mode="markers", marker=looks)
     return figure

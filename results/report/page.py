@@ -193,7 +193,7 @@ function drawPairs() {
       trace("baseline " + all.baseline[i],
         [i].filter(i => all.value[x][i] !== null && all.value[y][i] !== null),
         { bar, marker: { color: GREEN, size: 10,
-          symbol: ["square", "square-open", "square-cross", "square-x"][n % 4] } })),
+          symbol: ["square", "square-open", "hourglass", "bowtie"][n % 4] } })),
   ].filter(each => each.x.length);
   const end = (name, pick) => points.map(i => all.value[name][i]).reduce((a, b) => pick(a, b), NaN);
   const span = name => end(name, (a, b) => a > b ? a : b) / end(name, (a, b) => a < b ? a : b);

@@ -119,7 +119,8 @@ def front_section(
     )
     lines = (*notes(candidates, metrics), *mean_notes(front, metrics))
     note += "".join(f"<p>Note: {escape(line)}.</p>" for line in lines)
-    beside = _baselines(candidates, front, objectives, metrics)
+    shown = [name for name in metrics if name in (*objectives, "params", "macs", "latency")]
+    beside = _baselines(candidates, front, objectives, shown)
     return note + _table(header, rows, "Pareto front") + beside
 
 
