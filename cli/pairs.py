@@ -22,7 +22,7 @@ def print_pairs(record: "Study", *, as_json: bool) -> int:
     from ..evaluators.accuracy.data.cache import image_cache
     from ..evaluators.accuracy.data.dataset import DataSpec, load_search_data
     from ..results.analysis.baselines import baselines
-    from ..results.analysis.complementarity import pairs
+    from ..results.analysis.complementarity import pairs, points
     from ..results.export.predictions import class_probabilities
     from ..results.export.weights import WeightsFolder
 
@@ -55,8 +55,8 @@ def print_pairs(record: "Study", *, as_json: bool) -> int:
             " + ".join(names.get(number, str(number)) for number in each.numbers),
             *(shown("accuracy", accuracy) for accuracy in each.accuracies),
             f"{100 * each.agreement:.1f} %",
-            each.oracle.text,
-            each.ensemble.text,
+            points(each.oracle),
+            points(each.ensemble),
         ]
         for each in found
     ]

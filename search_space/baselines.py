@@ -6,12 +6,10 @@ Each is a base to be scaled to a cost. Small images get other stems: that of Res
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from .architecture.architecture import Architecture
-from .architecture.stages import Stage
-from .components.base import Downsampling, Head, Stem
 from .components.blocks import ConvNeXtBlock, MetaFormerBlock, ResidualBlock
 from .components.channel_mixers.mlp import Mlp
 from .components.downsampling import ConvDownsampling
@@ -23,8 +21,8 @@ from .components.norms import BatchNorm, LayerNorm, NoNorm
 from .components.residual_downsampling import BasicDownsampling
 from .components.residuals import LayerScaleResidual
 from .components.stems import ConvStem, PatchStem, TokenStem
-from .components.wired import Block
 from .shapes import Shape
+from .zoo.pyramid import doubling, pyramid
 
 _SMALL = 64
 """Side of the largest images that count as small."""
@@ -42,33 +40,6 @@ class Baseline:
     """The function that makes the base for images and a number of outputs."""
 
 
-def _network(
-    images: Shape,
-    classes: int,
-    stem: Stem,
-    sizes: tuple[tuple[int, int], ...],
-    block: Block,
-    downsampling: Downsampling,
-    head: Head,
-) -> Architecture:
-    """Return a network of stages; ``sizes`` are their widths and depths."""
-    return Architecture(
-        input=images,
-        classes=classes,
-        stem=stem,
-        stages=tuple(
-            Stage(
-                width=width,
-                depth=depth,
-                blocks=(block,),
-                downsampling=downsampling if place else None,
-            )
-            for place, (width, depth) in enumerate(sizes)
-        ),
-        head=head,
-    )
-
-
 def resnet(images: Shape, classes: int) -> Architecture:
     """Return ResNet-20 for small images, else ResNet-18; a downsampling counts as a block there."""
     small = max(images[1:]) <= _SMALL
@@ -80,33 +51,42 @@ def resnet(images: Shape, classes: int) -> Architecture:
         activation="relu",
         pool=not small,
     )
-    cifar = ((16, 3), (32, 2), (64, 2))
-    sizes = cifar if small else ((64, 2), (128, 1), (256, 1), (512, 1))
-    block = ResidualBlock(mixer=BasicConv())
-    return _network(
-        images, classes, stem, sizes, block, BasicDownsampling(), PooledHead(norm=NoNorm())
+    widths, depths = ((16, 32, 64), (3, 2, 2)) if small else (doubling(64), (2, 1, 1, 1))
+    network = pyramid(
+        widths,
+        depths,
+        ResidualBlock(mixer=BasicConv()),
+        stem=stem,
+        downsampling=BasicDownsampling(),
+        head=PooledHead(norm=NoNorm()),
+        resolution=images.height,
+        classes=classes,
     )
+    return replace(network, input=images)
 
 
 def convnext(images: Shape, classes: int) -> Architecture:
     """Return ConvNeXt-atto, for small images with smaller patches and three stages."""
     side = min(images[1:])
     patch = next((patch for below, patch in _PATCHES if side < below), 4)
-    sizes = ((40, 2), (80, 2), (160, 6), (320, 2))
-    return _network(
-        images,
-        classes,
-        PatchStem(patch_size=patch, norm=LayerNorm()),
-        sizes[:3] if side <= _SMALL else sizes,
+    widths, depths = (40, 80, 160, 320), (2, 2, 6, 2)
+    stages = 3 if side <= _SMALL else 4
+    network = pyramid(
+        widths[:stages],
+        depths[:stages],
         ConvNeXtBlock(
             mixer=LargeKernelConv(kernel_size=7),
             channel_mixer=Mlp(),
             norm=LayerNorm(),
             residual=LayerScaleResidual(init=1e-6),
         ),
-        ConvDownsampling(kernel_size=2, norm=LayerNorm()),
-        PooledHead(),
+        stem=PatchStem(patch_size=patch, norm=LayerNorm()),
+        downsampling=ConvDownsampling(kernel_size=2, norm=LayerNorm()),
+        head=PooledHead(),
+        resolution=images.height,
+        classes=classes,
     )
+    return replace(network, input=images)
 
 
 def vit(images: Shape, classes: int) -> Architecture:
@@ -114,18 +94,19 @@ def vit(images: Shape, classes: int) -> Architecture:
     side = min(images[1:])
     patch = next((p for below, p in ((16, 2), (48, 4), (_SMALL + 1, 8)) if side < below), 16)
     small = side <= _SMALL
-    return _network(
-        images,
-        classes,
-        TokenStem(patch_size=patch),
-        ((64, 6) if small else (192, 12),),
+    network = pyramid(
+        [64 if small else 192],
+        [6 if small else 12],
         MetaFormerBlock(
             mixer=Attention(head_dim=8 if small else 64, qkv_bias=True, proj_bias=True),
             channel_mixer=Mlp(ratio=4),
         ),
-        ConvDownsampling(),
-        TokenHead(),
+        stem=TokenStem(patch_size=patch),
+        head=TokenHead(),
+        resolution=images.height,
+        classes=classes,
     )
+    return replace(network, input=images)
 
 
 BASELINES: Mapping[str, Baseline] = MappingProxyType(

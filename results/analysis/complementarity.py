@@ -11,31 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .rank_agreement import Estimate
+
 Numbers = NDArray[np.float64]
 _DRAWS = 1000
 _ENDS = (2.5, 97.5)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gain:
-    """A difference of accuracies with its 95 % interval, over resampled images."""
-
-    value: float
-    """The difference, as a share."""
-    low: float
-    """Lower end."""
-    high: float
-    """Upper end."""
-
-    @property
-    def text(self) -> str:
-        """The difference in points of percent."""
-        value, low, high = (100 * each for each in (self.value, self.low, self.high))
-        return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
-
-    def to_json(self) -> dict[str, float]:
-        """Return the numbers as JSON values."""
-        return {"value": self.value, "low": self.low, "high": self.high}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +28,10 @@ class Pair:
     """Their accuracies."""
     agreement: float
     """Share of images that both give the same class."""
-    oracle: Gain
-    """Share of images that at least one is right about, minus the better accuracy."""
-    ensemble: Gain
+    oracle: Estimate
+    """Share of images that at least one is right about, minus the better accuracy; its interval is
+    over resampled images."""
+    ensemble: Estimate
     """Accuracy of the mean of both probabilities, minus the better accuracy."""
 
     def to_json(self) -> dict[str, Any]:
@@ -62,6 +43,12 @@ class Pair:
             "oracle": self.oracle.to_json(),
             "ensemble": self.ensemble.to_json(),
         }
+
+
+def points(gain: Estimate) -> str:
+    """Return a difference of shares in points of percent, with its interval."""
+    value, low, high = (100 * each for each in (gain.value, gain.low, gain.high))
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def pairs(
@@ -85,10 +72,10 @@ def pairs(
     chosen = {number: each.argmax(1) for number, each in probabilities.items()}
     right = {number: each == labels_N for number, each in chosen.items()}
 
-    def gain(better_N: NDArray[np.bool_], than_N: NDArray[np.bool_]) -> Gain:
+    def gain(better_N: NDArray[np.bool_], than_N: NDArray[np.bool_]) -> Estimate:
         away_N = better_N.astype(np.float64) - than_N
         low, high = np.percentile(weights_DN @ away_N, _ENDS)
-        return Gain(value=float(away_N.mean()), low=float(low), high=float(high))
+        return Estimate(value=float(away_N.mean()), low=float(low), high=float(high))
 
     found: list[Pair] = []
     for pair in combinations(probabilities, 2):

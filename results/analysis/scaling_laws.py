@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...search_space.errors import InputError
+from .rank_agreement import Estimate
 
 Numbers = NDArray[np.float64]
 
@@ -40,26 +41,6 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A number with its 95 % bootstrap interval."""
-
-    value: float
-    """The number."""
-    low: float
-    """Lower end."""
-    high: float
-    """Upper end."""
-
-    def holds(self, value: float) -> bool:
-        """Whether a value lies in the interval."""
-        return self.low <= value <= self.high
-
-    def to_json(self) -> dict[str, float]:
-        """Return the numbers as JSON values."""
-        return {"value": self.value, "low": self.low, "high": self.high}
-
-
-@dataclass(frozen=True, kw_only=True)
 class LawFit:
     """A law fitted to all sizes but the largest."""
 
@@ -68,7 +49,7 @@ class LawFit:
     unit: float
     """The geometric mean of the fitted sizes."""
     numbers: dict[str, Estimate]
-    """The fitted numbers by name: a, b, and c of a power law."""
+    """The fitted numbers by name, with bootstrap intervals: a, b, and c of a power law."""
     points: tuple[Point, ...]
     """The fitted points, in ascending order of size."""
     held_out: Point
@@ -79,7 +60,7 @@ class LawFit:
     @property
     def inside(self) -> bool:
         """Whether the measured error lies in the predicted interval."""
-        return self.predicted.holds(self.held_out.error)
+        return self.predicted.low <= self.held_out.error <= self.predicted.high
 
     def error(self, size: float) -> float:
         """Return the fitted error at a size."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nas_explorer.cli.main import run as nas
-from nas_explorer.results.analysis.complementarity import pairs
+from nas_explorer.results.analysis.complementarity import pairs, points
 from nas_explorer.results.study.study import Study
 from nas_explorer.searchers.run import additions
 
@@ -24,7 +24,7 @@ def test_the_oracle_and_the_mean_are_those_by_hand() -> None:
     assert found.oracle.value == pytest.approx(0.25)  # three of four, in place of two
     assert found.ensemble.value == pytest.approx(0.25)  # the mean is wrong about the fourth alone
     assert found.oracle.low < 0.25 < found.oracle.high and found.oracle.low > 0.1
-    assert found.oracle.text.startswith("+25.0 [+")
+    assert points(found.oracle).startswith("+25.0 [+")
 
 
 def test_a_network_gains_nothing_with_itself() -> None:
