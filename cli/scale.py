@@ -129,7 +129,7 @@ def scale(
     from ..evaluators.scaling import measured_latency, read_target, scaled
     from ..evaluators.units import read_whole
     from ..search_space.errors import InputError
-    from ..search_space.scaling import read_aspect, read_rules
+    from ..search_space.scaling_rules import read_aspect, read_rules
     from ..searchers.run.image_shares import read_shares
 
     rules, factor = read_rules(rule), read_aspect(aspect)

@@ -6,7 +6,7 @@ from ..search_space.architecture.architecture import Architecture
 from ..search_space.constraints.constraint import Constraint
 from ..search_space.errors import InputError, known_name
 from ..search_space.scale_to import TOLERANCE, CostOf, Scaled, scale_to
-from ..search_space.scaling import RULES, ScalingRule, read_aspect
+from ..search_space.scaling_rules import RULES, ScalingRule, read_aspect
 from .base import CandidateError, metric
 from .cost.cost import EXACT_METRICS, architecture_cost
 from .measure import measure, read_architecture

@@ -8,7 +8,8 @@ from functools import partial
 
 from .architecture.architecture import Architecture
 from .errors import InputError
-from .scaling import Axis, Factors, Scalable, ScalingRule, Sizes, chosen
+from .scaling import Axis, Scalable, Sizes, chosen
+from .scaling_rules import Factors, ScalingRule
 
 TOLERANCE = 0.02
 """How far a result may be from the target, as a share of the target."""

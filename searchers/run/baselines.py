@@ -17,7 +17,7 @@ from ...search_space.baselines import BASELINES
 from ...search_space.constraints.constraint import Constraint
 from ...search_space.errors import InputError
 from ...search_space.scale_to import TOLERANCE, Scaled
-from ...search_space.scaling import RULES
+from ...search_space.scaling_rules import RULES
 from ...search_space.shapes import Shape
 from .additions import Added, Addition, Listener, add_candidates
 from .ledger import Ledger

@@ -14,7 +14,8 @@ from nas_explorer.search_space.components.mixers.trivial import Pooling
 from nas_explorer.search_space.components.stems import ConvStem
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.scale_to import Scaled, scale_to
-from nas_explorer.search_space.scaling import RULES, Factors, Scalable, read_aspect, read_rules
+from nas_explorer.search_space.scaling import Scalable
+from nas_explorer.search_space.scaling_rules import RULES, Factors, read_aspect, read_rules
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.zoo import zoo_entry
 
@@ -122,6 +123,8 @@ def test_stages_of_one_width_stay_so_and_patterns_are_stretched() -> None:
     assert len({each.width for each in wide.stages}) == 1
     deep = scaled("depth", 2.0, network=network).architecture.stages[0]
     assert deep.blocks == (POOLING,) * 4 + (ATTENTION,) * 2
+    least = scaled("depth", 0.01, network=network).architecture.stages
+    assert least[0].blocks == (POOLING, ATTENTION) and least[1].blocks == (ATTENTION,)
 
 
 def test_channels_inside_the_stem_grow_with_it() -> None:
